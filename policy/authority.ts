@@ -1,0 +1,31 @@
+import { fieldsOf, type JsonObject, own, text } from './json.ts';
+import { NARROW_KEYS } from './rules.ts';
+import { AUTHORITY_ANNOTATION } from './schema.ts';
+import type { Authority } from './types.ts';
+
+/**
+ * A resource that speaks beyond its own namespace was admitted because its author holds `govern`; for one that
+ * does not, the webhook's annotation tells.
+ */
+export function authorityOf(document: JsonObject): Authority {
+  const metadata = fieldsOf(own(document, 'metadata'));
+  const stamp = own(fieldsOf(own(metadata, 'annotations')), AUTHORITY_ANNOTATION);
+  return stamp === 'administrator' || fieldsBeyondNamespace(document).length > 0 ? 'administrator' : 'tenant';
+}
+
+/** The fields of a resource that reach beyond its own namespace: to write them takes the verb `govern`. */
+export function fieldsBeyondNamespace(document: JsonObject): string[] {
+  const namespace = text(own(fieldsOf(own(document, 'metadata')), 'namespace')) || 'default';
+  const spec = fieldsOf(own(document, 'spec'));
+  const beyond = ['globalPolicy', 'unidentified']
+    .filter((key) => own(spec, key) !== undefined)
+    .map((key) => `spec.${key}`);
+  for (const key of NARROW_KEYS) {
+    const entries = own(spec, key);
+    if (!Array.isArray(entries)) continue;
+    entries.forEach((entry: unknown, index) => {
+      if (own(fieldsOf(entry), 'namespace') !== namespace) beyond.push(`spec.${key}[${index}].namespace`);
+    });
+  }
+  return beyond;
+}

@@ -1,0 +1,126 @@
+import type { PolicyCatalog } from './catalog.ts';
+import { finding } from './findings.ts';
+import { broaderScopes, type PolicySet, resourceKey, scopeLabel } from './govern.ts';
+import type { Finding, PolicyResource, Rule } from './types.ts';
+
+/**
+ * What a resource and the others cannot both mean, and what it takes from them. Costs what the resource holds,
+ * not how many others there are. A former version of the same resource in the catalog is passed over.
+ */
+export function conflictFindings(resource: PolicyResource, catalog: PolicyCatalog): Finding[] {
+  const others = catalog.of(resource.directory);
+  const own = new Map<string, Rule>();
+  const findings: Finding[] = [];
+  for (const rule of resource.rules) {
+    const label = scopeLabel(rule.scope);
+    const twin = own.get(label);
+    if (twin === undefined) own.set(label, rule);
+    findings.push(...duplicates(rule, twin, others));
+  }
+  for (const rule of own.values()) findings.push(...dropped(rule, own, others));
+  findings.push(...unidentifiedTwice(resource, others), ...overlapping(resource, catalog));
+  return findings;
+}
+
+function duplicates(rule: Rule, twin: Rule | undefined, others: PolicySet): Finding[] {
+  const target = targetText(rule);
+  if (twin !== undefined) {
+    const message = `is for ${target}, and so is ${twin.field}; only that one would act`;
+    return [finding('duplicateTarget', rule.field, undefined, message, 'make one of the two')];
+  }
+  const { resource } = rule;
+  const other = others
+    .rulesFor(rule.scope, resource.authority)
+    .find((each) => !isSame(each.resource, resource));
+  if (other === undefined) return [];
+  const code = rule.scope.kind === 'global' ? 'duplicateGlobal' : 'duplicateTarget';
+  const message = `is for ${target}, and so is ${other.field} of ${named(other.resource)}`;
+  return [finding(code, rule.field, undefined, message, `change that one, or remove one of the two`)];
+}
+
+function targetText(rule: Rule): string {
+  return rule.scope.kind === 'global' ? `all of ${rule.resource.directory}` : scopeLabel(rule.scope);
+}
+
+/** Limits that the next broader policy has and this one, which takes its place, leaves out. */
+function dropped(rule: Rule, own: ReadonlyMap<string, Rule>, others: PolicySet): Finding[] {
+  const broader = nextBroader(rule, own, others);
+  if (broader === null || !rule.resource.sound) return [];
+  const limits = [
+    broader.maxAgeMs !== undefined && rule.maxAgeMs === undefined && 'timeThreshold',
+    broader.maxArchiveBytes !== undefined && rule.maxArchiveBytes === undefined && 'maxCheckpointSize',
+    !broader.retainOrphan &&
+      rule.retainOrphan &&
+      !rule.stated.includes('retainOrphan') &&
+      'retainOrphan: false',
+    broader.checkpointing === 'Deny' && rule.checkpointing === 'Allow' && 'checkpointing: Deny',
+    hasCount(broader) && !hasCount(rule) && 'a count',
+    hasTotal(broader) && !hasTotal(rule) && 'a total size',
+  ].filter((limit) => limit !== false);
+  if (limits.length === 0) return [];
+  const whose = isSame(broader.resource, rule.resource)
+    ? broader.field
+    : `${broader.field} of ${named(broader.resource)}`;
+  const message = `takes the place of ${whose}, which has ${limits.join(', ')}; this has not`;
+  return [finding('broaderLimitDropped', rule.field, undefined, message, 'repeat what is to go on here')];
+}
+
+function nextBroader(rule: Rule, own: ReadonlyMap<string, Rule>, others: PolicySet): Rule | null {
+  for (const scope of broaderScopes(rule.scope)) {
+    const mine = own.get(scopeLabel(scope));
+    if (mine !== undefined) return mine;
+    const theirs = others
+      .rulesFor(scope, rule.resource.authority)
+      .find((each) => !isSame(each.resource, rule.resource));
+    if (theirs !== undefined) return theirs;
+  }
+  return null;
+}
+
+function hasCount(rule: Rule): boolean {
+  return rule.buckets.some((bucket) => bucket.maxCount !== undefined);
+}
+
+function hasTotal(rule: Rule): boolean {
+  return rule.buckets.some((bucket) => bucket.maxTotalBytes !== undefined);
+}
+
+function unidentifiedTwice(resource: PolicyResource, others: PolicySet): Finding[] {
+  if (resource.unidentified === undefined) return [];
+  const other = others.unidentifiedOwners().find((each) => !isSame(each, resource));
+  if (other === undefined) return [];
+  const message = `${named(other)} has a rule for the unidentified archives of ${resource.directory} already`;
+  return [finding('duplicateGlobal', 'spec.unidentified', undefined, message, 'remove one of the two')];
+}
+
+/** An administrator is never stopped by what a tenant wrote. */
+function overlapping(resource: PolicyResource, catalog: PolicyCatalog): Finding[] {
+  for (const directory of catalog.directories()) {
+    if (directory === resource.directory || !isWithin(directory, resource.directory)) continue;
+    for (const other of catalog.of(directory).resources()) {
+      if (other.authority === 'tenant' || isSame(other, resource)) continue;
+      const message = `overlaps ${directory} of ${named(other)}`;
+      const remedy = 'use the same directory, or one that lies beside it';
+      return [
+        finding('overlappingDirectories', 'spec.checkpointDirectory', resource.directory, message, remedy),
+      ];
+    }
+  }
+  return [];
+}
+
+function isWithin(one: string, other: string): boolean {
+  return `${one}/`.startsWith(`${other}/`) || `${other}/`.startsWith(`${one}/`);
+}
+
+function isSame(one: PolicyResource, other: PolicyResource): boolean {
+  return resourceKey(one.reference) === resourceKey(other.reference);
+}
+
+/** `team-a/quotas`, with the file when it came from one. */
+export function named(resource: PolicyResource): string {
+  const { file } = resource.reference;
+  return file === undefined
+    ? resourceKey(resource.reference)
+    : `${resourceKey(resource.reference)} (${file})`;
+}

@@ -1,0 +1,103 @@
+import type { Finding, Severity } from './types.ts';
+
+interface Entry {
+  readonly severity: Severity;
+  /** What it means, for the reference. */
+  readonly title: string;
+}
+
+/** Every code a finding can have. docs/reference/findings.md lists the same; a test holds them together. */
+export const CATALOGUE = {
+  badYaml: { severity: 'error', title: 'The file is not YAML or JSON that can be read without doubt.' },
+  duplicateKey: {
+    severity: 'error',
+    title: 'A key stands twice in one mapping; only one of them would count.',
+  },
+  wrongKind: { severity: 'error', title: 'The document is not a CheckpointRestoreOperator of criu.org/v1.' },
+  wrongType: { severity: 'error', title: 'The value has another type than the field.' },
+  required: { severity: 'error', title: 'A field that must be there is absent or empty.' },
+  unknownField: {
+    severity: 'error',
+    title: 'The resource has no such field; a limit with a typing error would not limit.',
+  },
+  notAllowed: { severity: 'error', title: 'The value is not one of those the field takes.' },
+  outOfRange: { severity: 'error', title: 'A number is negative or beyond what the field takes.' },
+  tooManyEntries: { severity: 'error', title: 'A list is longer than the API server can check.' },
+  badQuantity: { severity: 'error', title: 'A size is no Kubernetes quantity of whole bytes.' },
+  sizeTooSmall: {
+    severity: 'error',
+    title: 'A size is under 1Ki: it would delete every archive, and is usually a forgotten suffix.',
+  },
+  badDuration: { severity: 'error', title: 'A duration lacks its unit or cannot be read.' },
+  badShare: { severity: 'error', title: 'A percentage cannot be read or is outside 0% to 100%.' },
+  badName: {
+    severity: 'error',
+    title: 'A namespace, pod or container name that Kubernetes would not accept, so it matches nothing.',
+  },
+  badDirectory: { severity: 'error', title: 'The checkpoint directory is not an absolute, normalised path.' },
+  spellingsDisagree: { severity: 'error', title: 'Two spellings of one setting say different things.' },
+  limitsContradict: { severity: 'error', title: 'Two limits of one policy cannot both hold.' },
+  duplicateTarget: {
+    severity: 'error',
+    title: 'Two policies are for the same target; one of them would silently not act.',
+  },
+  duplicateGlobal: {
+    severity: 'error',
+    title: 'Two resources have a global policy, or a rule for unidentified archives, for one directory.',
+  },
+  overlappingDirectories: {
+    severity: 'error',
+    title: "One checkpoint directory lies inside another resource's.",
+  },
+  notYours: { severity: 'error', title: 'The author may not govern beyond the namespace of the resource.' },
+  loosens: {
+    severity: 'error',
+    title: "A tenant's limit is wider than what an administrator set for the namespace.",
+  },
+  zeroNotEnforced: { severity: 'warning', title: 'A count of 0 is not enforced; it does not mean "none".' },
+  nothingLimited: { severity: 'warning', title: 'The policy sets no limit, so it deletes nothing.' },
+  broaderLimitDropped: {
+    severity: 'warning',
+    title: 'A broader policy limits what this one, which takes its place, does not.',
+  },
+  neverBinds: { severity: 'warning', title: 'Another limit is always reached first.' },
+  noBuiltInCounts: {
+    severity: 'warning',
+    title:
+      'The public operator would apply counts of 10, 20 and 30 here; this project applies only what is written.',
+  },
+  shortGrace: { severity: 'warning', title: 'Archives of a pod become orphans within a minute of its end.' },
+} as const satisfies Readonly<Record<string, Entry>>;
+
+export type FindingCode = keyof typeof CATALOGUE;
+
+/** Makes a finding; the severity is the catalogue's. `value` is shown as the user wrote it, shortened. */
+export function finding(
+  code: FindingCode,
+  field: string,
+  value: unknown,
+  message: string,
+  remedy: string,
+): Finding {
+  const { severity } = CATALOGUE[code];
+  return value === undefined
+    ? { code, severity, field, message, remedy }
+    : { code, severity, field, value: shown(value), message, remedy };
+}
+
+export function hasErrors(findings: readonly Finding[]): boolean {
+  return findings.some((each) => each.severity === 'error');
+}
+
+/** One line: field, value, what is wrong, how to mend it. */
+export function formatFinding(each: Finding): string {
+  const value = each.value === undefined ? '' : ` = ${each.value}`;
+  return `${each.field}${value}: ${each.message}; ${each.remedy}`;
+}
+
+const MOST_SHOWN = 80;
+
+function shown(value: unknown): string {
+  const text = typeof value === 'bigint' ? value.toString() : (JSON.stringify(value) ?? String(value));
+  return text.length > MOST_SHOWN ? `${text.slice(0, MOST_SHOWN)}…` : text;
+}

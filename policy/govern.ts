@@ -1,0 +1,148 @@
+import type { Authority, Identity, PolicyResource, Rule, Scope } from './types.ts';
+
+/** The rules over one container: an administrator's, and a tenant's that can only tighten it. */
+export interface Governing {
+  readonly administrator: Rule | null;
+  readonly tenant: Rule | null;
+}
+
+/** `global`, `namespace/shop`, `pod/shop/cart`, `container/shop/cart/main`. */
+export function scopeLabel(scope: Scope): string {
+  switch (scope.kind) {
+    case 'global':
+      return 'global';
+    case 'namespace':
+      return `namespace/${scope.namespace}`;
+    case 'pod':
+      return `pod/${scope.namespace}/${scope.pod}`;
+    case 'container':
+      return `container/${scope.namespace}/${scope.pod}/${scope.container}`;
+  }
+}
+
+/** The scopes that hold a container, narrowest first. */
+function scopesOf(identity: Omit<Identity, 'podUid'>): string[] {
+  const { namespace, pod, container } = identity;
+  return [
+    `container/${namespace}/${pod}/${container}`,
+    `pod/${namespace}/${pod}`,
+    `namespace/${namespace}`,
+    'global',
+  ];
+}
+
+/** The scopes around one, narrowest first. */
+export function broaderScopes(scope: Scope): Scope[] {
+  const broader: Scope[] = [];
+  if (scope.kind === 'container') broader.push({ kind: 'pod', namespace: scope.namespace, pod: scope.pod });
+  if (scope.kind === 'container' || scope.kind === 'pod') {
+    broader.push({ kind: 'namespace', namespace: scope.namespace });
+  }
+  if (scope.kind !== 'global') broader.push({ kind: 'global' });
+  return broader;
+}
+
+export function resourceKey(reference: PolicyResource['reference']): string {
+  return `${reference.namespace}/${reference.name}`;
+}
+
+/** The older resource is senior; of two made in one second the one whose name comes first. */
+export function seniority(one: PolicyResource, other: PolicyResource): number {
+  const [oneKey, otherKey] = [resourceKey(one.reference), resourceKey(other.reference)];
+  return one.createdAt - other.createdAt || (oneKey < otherKey ? -1 : oneKey > otherKey ? 1 : 0);
+}
+
+/**
+ * The policies for one directory, indexed by target: a look-up and a change cost the same with five policies and
+ * with five thousand.
+ */
+export class PolicySet {
+  readonly #resources = new Map<string, PolicyResource>();
+  /** All rules of one target, the senior first; only that one acts. */
+  readonly #byTarget: Readonly<Record<Authority, Map<string, Rule[]>>> = {
+    administrator: new Map(),
+    tenant: new Map(),
+  };
+  readonly #unidentified = new Map<string, PolicyResource>();
+
+  constructor(resources: Iterable<PolicyResource> = []) {
+    for (const resource of resources) this.put(resource);
+  }
+
+  get size(): number {
+    return this.#resources.size;
+  }
+
+  resources(): Iterable<PolicyResource> {
+    return this.#resources.values();
+  }
+
+  get(reference: PolicyResource['reference']): PolicyResource | undefined {
+    return this.#resources.get(resourceKey(reference));
+  }
+
+  /** Adds a resource, or takes it in the place of the one of that name. */
+  put(resource: PolicyResource): void {
+    this.remove(resource.reference);
+    this.#resources.set(resourceKey(resource.reference), resource);
+    const byTarget = this.#byTarget[resource.authority];
+    for (const rule of resource.rules) {
+      const label = scopeLabel(rule.scope);
+      const rules = byTarget.get(label) ?? [];
+      rules.push(rule);
+      // The sort is stable: of two rules of one resource the first stays first.
+      byTarget.set(
+        label,
+        rules.sort((a, b) => seniority(a.resource, b.resource)),
+      );
+    }
+    if (resource.unidentified) this.#unidentified.set(resourceKey(resource.reference), resource);
+  }
+
+  remove(reference: PolicyResource['reference']): void {
+    const resource = this.#resources.get(resourceKey(reference));
+    if (resource === undefined) return;
+    this.#resources.delete(resourceKey(reference));
+    const byTarget = this.#byTarget[resource.authority];
+    for (const rule of resource.rules) {
+      const label = scopeLabel(rule.scope);
+      const rest = (byTarget.get(label) ?? []).filter((each) => each.resource !== resource);
+      if (rest.length > 0) byTarget.set(label, rest);
+      else byTarget.delete(label);
+    }
+    this.#unidentified.delete(resourceKey(reference));
+  }
+
+  /** The exact container policy, else the pod's, else the namespace's, else the global one; by authority. */
+  governing(identity: Omit<Identity, 'podUid'>): Governing {
+    const scopes = scopesOf(identity);
+    return { administrator: this.#first('administrator', scopes), tenant: this.#first('tenant', scopes) };
+  }
+
+  /** Every rule for one target, the one that acts first. */
+  rulesFor(scope: Scope, authority: Authority): readonly Rule[] {
+    return this.#byTarget[authority].get(scopeLabel(scope)) ?? [];
+  }
+
+  /** The resource whose `spec.unidentified` acts. */
+  get unidentified(): PolicyResource | null {
+    return [...this.#unidentified.values()].sort(seniority)[0] ?? null;
+  }
+
+  unidentifiedOwners(): readonly PolicyResource[] {
+    return [...this.#unidentified.values()];
+  }
+
+  /** The global rule that acts; its resource says what disk pressure is. */
+  get global(): Rule | null {
+    return this.#first('administrator', ['global']);
+  }
+
+  #first(authority: Authority, scopes: readonly string[]): Rule | null {
+    for (const scope of scopes) {
+      const rule = this.#byTarget[authority].get(scope)?.[0];
+      if (rule !== undefined) return rule;
+    }
+    return null;
+  }
+}

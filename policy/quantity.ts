@@ -1,0 +1,75 @@
+/** A Kubernetes quantity, exact. */
+export interface Quantity {
+  /** Whole units, rounded up as Kubernetes' `Value()` does. */
+  readonly value: bigint;
+  /** False when rounding took place: `100m` is a tenth of a unit. */
+  readonly whole: boolean;
+}
+
+const GRAMMAR = /^([+-]?)(?:(\d+)(?:\.(\d*))?|\.(\d+))(?:([eE])([+-]?\d+)|([KMGTPE]i|[numkMGTPE]))?$/;
+const BINARY: Readonly<Record<string, bigint>> = { Ki: 10n, Mi: 20n, Gi: 30n, Ti: 40n, Pi: 50n, Ei: 60n };
+const DECIMAL: Readonly<Record<string, number>> = {
+  n: -9,
+  u: -6,
+  m: -3,
+  k: 3,
+  M: 6,
+  G: 9,
+  T: 12,
+  P: 15,
+  E: 18,
+};
+/** What Kubernetes holds; larger quantities are cut to it. */
+const LARGEST = 2n ** 63n - 1n;
+/** Beyond this many decimal places up or down every number is 0 or `LARGEST`; also a bound on the work. */
+const MOST_DIGITS = 64;
+
+/**
+ * Parses a quantity as Kubernetes does: `10Mi`, `1.5G`, `1e3`, `.5Ki`, a JSON integer.
+ * Source: k8s.io/apimachinery/pkg/api/resource, "The serialization format".
+ * @returns undefined for what is none, and for a number that JSON could not carry exactly.
+ */
+export function parseQuantity(input: unknown): Quantity | undefined {
+  if (typeof input === 'number') {
+    return Number.isSafeInteger(input) ? { value: BigInt(input), whole: true } : undefined;
+  }
+  if (typeof input === 'bigint') return { value: cut(input), whole: true };
+  if (typeof input !== 'string' || input.length > MOST_DIGITS) return undefined;
+  const match = GRAMMAR.exec(input);
+  if (match === null) return undefined;
+  const [, sign, whole = '', fraction = '', bareFraction = '', marker, exponent = '0', suffix = ''] = match;
+  const decimals = fraction + bareFraction;
+  const digits = BigInt(whole + decimals);
+  const shift = (marker === undefined ? (DECIMAL[suffix] ?? 0) : Number(exponent)) - decimals.length;
+  if (digits === 0n) return { value: 0n, whole: true };
+  if (shift > MOST_DIGITS) return signed(sign, LARGEST, true);
+  if (shift < -2 * MOST_DIGITS) return signed(sign, sign === '-' ? 0n : 1n, false);
+  const scaled = (digits << (BINARY[suffix] ?? 0n)) * 10n ** BigInt(Math.max(shift, 0));
+  const divisor = 10n ** BigInt(Math.max(-shift, 0));
+  const isWhole = scaled % divisor === 0n;
+  const up = isWhole || sign === '-' ? 0n : 1n;
+  return signed(sign, scaled / divisor + up, isWhole);
+}
+
+function signed(sign: string | undefined, magnitude: bigint, whole: boolean): Quantity {
+  return { value: cut(sign === '-' ? -magnitude : magnitude), whole };
+}
+
+function cut(value: bigint): bigint {
+  if (value > LARGEST) return LARGEST;
+  return value < -LARGEST ? -LARGEST : value;
+}
+
+const UNITS = ['B', 'Ki', 'Mi', 'Gi', 'Ti', 'Pi', 'Ei'] as const;
+
+/** Bytes for people, in the suffixes that policies are written in: `278.5Ki`, `10Mi`, `512B`. */
+export function formatBytes(bytes: number | bigint): string {
+  let rest = Number(bytes);
+  let unit = 0;
+  while (Math.abs(rest) >= 1024 && unit < UNITS.length - 1) {
+    rest /= 1024;
+    unit += 1;
+  }
+  const text = rest >= 100 || Number.isInteger(rest) ? rest.toFixed(0) : rest.toFixed(1).replace(/\.0$/, '');
+  return `${text}${UNITS[unit]}`;
+}
