@@ -1,0 +1,26 @@
+# Both images need Node.js 24 or later, the first one npm as well.
+ARG BUILD_IMAGE=node:24-bookworm-slim
+ARG RUNTIME_IMAGE=node:24-bookworm-slim
+
+FROM ${BUILD_IMAGE} AS build
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --no-audit --no-fund
+COPY . .
+RUN npm run build && npm prune --omit=dev --no-audit --no-fund
+
+FROM ${RUNTIME_IMAGE}
+LABEL org.opencontainers.image.title="checkpoint-warden" \
+      org.opencontainers.image.description="Quotas, retention and admission for Kubernetes container checkpoints" \
+      org.opencontainers.image.licenses="Apache-2.0"
+WORKDIR /app
+ENV NODE_ENV=production
+COPY --from=build /app/package.json /app/LICENSE ./
+COPY --from=build /app/node_modules ./node_modules
+COPY --from=build /app/cli/checkpoint-warden.js ./cli/checkpoint-warden.js
+COPY --from=build /app/dist ./dist
+COPY --from=build /app/cli/demo/archives ./cli/demo/archives
+# The webhook needs no more. The collector deletes root's files: its DaemonSet asks for user 0.
+USER 65532:65532
+ENTRYPOINT ["node", "/app/cli/checkpoint-warden.js"]
+CMD ["--help"]
