@@ -1,19 +1,10 @@
 import { named } from './conflicts.ts';
 import { formatDuration } from './duration.ts';
 import { type PolicySet, scopeLabel } from './govern.ts';
-import { planNamespace } from './plan.ts';
 import { formatBytes } from './quantity.ts';
-import type {
-  Archive,
-  CheckpointRequest,
-  Decision,
-  Instant,
-  RefusalReason,
-  Reservation,
-  Rule,
-  Usage,
-  Verdict,
-} from './types.ts';
+import { type Excess, roomFor, rulesOver } from './quota.ts';
+import { are, counted } from './reasons.ts';
+import type { CheckpointRequest, Decision, Instant, RefusalReason, Rule, Usage, Verdict } from './types.ts';
 
 /**
  * What the runtime needs of the disk while it works, in archive sizes: content store, working copy and the
@@ -30,14 +21,15 @@ type Refusal = Extract<Verdict, { admitted: false }>;
  * admitted under `RejectNew` is deleted by no plan for count or total, if it is no larger than expected.
  */
 export function admit(request: CheckpointRequest, usage: Usage, policies: PolicySet, now: Instant): Verdict {
-  const { administrator, tenant } = policies.governing(request);
-  const rules = [administrator, tenant].filter((rule) => rule !== null);
-  return (
+  const rules = rulesOver(request, policies);
+  const refused =
     first(rules, (rule) => denied(rule, request)) ??
-    first(rules, (rule) => tooMany(rule, usage, policies)) ??
-    first(rules, (rule) => tooSoon(rule, request, usage, now)) ??
-    quota(request, usage, policies, now)
-  );
+    first(rules, (rule) => tooMany(rule, request, usage, policies)) ??
+    first(rules, (rule) => tooSoon(rule, request, usage, now));
+  if (refused !== null) return refused;
+  const room = roomFor(request, usage, policies, now);
+  if (!room.fits) return noRoom(room.excess, request);
+  return noDisk(request, usage, room.evict) ?? { admitted: true, evict: room.evict };
 }
 
 function first(rules: readonly Rule[], check: (rule: Rule) => Refusal | null): Refusal | null {
@@ -50,105 +42,61 @@ function first(rules: readonly Rule[], check: (rule: Rule) => Refusal | null): R
 
 function denied(rule: Rule, request: CheckpointRequest): Refusal | null {
   if (rule.checkpointing === 'Allow') return null;
-  const message = `checkpoints of ${pathOf(request)} are denied by ${policyText(rule)} (checkpointing: Deny); ask whoever keeps that policy`;
-  return refusal('denied', 403, rule, 'checkpointing', message);
+  const message = `checkpoints of ${pathOf(request)} are denied (checkpointing: Deny of ${policyText(rule)}); ask whoever keeps that policy to allow them`;
+  return refusal('denied', 403, rule, `${rule.field}.checkpointing`, message);
 }
 
 /** Concurrency is counted over all containers that the rule governs on this node. */
-function tooMany(rule: Rule, usage: Usage, policies: PolicySet): Refusal | null {
+function tooMany(rule: Rule, request: CheckpointRequest, usage: Usage, policies: PolicySet): Refusal | null {
   if (rule.maxConcurrent === undefined) return null;
-  const running = usage.reservations.filter((each) => {
-    const governing = policies.governing(each);
-    return governing.administrator === rule || governing.tenant === rule;
-  }).length;
+  const running = usage.reservations.filter((each) => rulesOver(each, policies).includes(rule)).length;
   if (running < rule.maxConcurrent) return null;
-  const message = `${running} checkpoints are under way and ${policyText(rule)} allows ${rule.maxConcurrent} at once (maxConcurrent); try again in some seconds`;
-  return refusal('concurrency', 429, rule, 'maxConcurrent', message, CONCURRENCY_RETRY_SECONDS);
+  const message = `a checkpoint of ${pathOf(request)} has to wait: ${are(running)} under way, ${rule.maxConcurrent} allowed at once (maxConcurrent of ${policyText(rule)}); try again in ${CONCURRENCY_RETRY_SECONDS}s`;
+  const field = `${rule.field}.maxConcurrent`;
+  return refusal('concurrency', 429, rule, field, message, CONCURRENCY_RETRY_SECONDS);
 }
 
 function tooSoon(rule: Rule, request: CheckpointRequest, usage: Usage, now: Instant): Refusal | null {
   const { lastStarted } = usage;
   if (rule.minIntervalMs === undefined || lastStarted === undefined) return null;
-  const wait = Math.min(lastStarted, now) + rule.minIntervalMs - now;
+  const since = Math.max(0, now - lastStarted);
+  const wait = rule.minIntervalMs - since;
   if (wait <= 0) return null;
-  const message = `the last checkpoint of ${pathOf(request)} began ${formatDuration(now - Math.min(lastStarted, now))} ago and ${policyText(rule)} asks for ${formatDuration(rule.minIntervalMs)} between two (minInterval); try again in ${formatDuration(wait)}`;
-  return refusal('interval', 429, rule, 'minInterval', message, Math.ceil(wait / 1000));
+  const seconds = Math.ceil(wait / 1000);
+  const message = `a checkpoint of ${pathOf(request)} comes too soon: the last began ${formatDuration(since)} ago, one in ${formatDuration(rule.minIntervalMs)} allowed (minInterval of ${policyText(rule)}); try again in ${formatDuration(seconds * 1000)}`;
+  return refusal('interval', 429, rule, `${rule.field}.minInterval`, message, seconds);
 }
 
-/** Plans with the new archive, and those under way, in place: whoever would be deleted for them tells. */
-function quota(request: CheckpointRequest, usage: Usage, policies: PolicySet, now: Instant): Verdict {
-  const present = usage.archives.filter((each) => each.identity?.namespace === request.namespace);
-  const underWay = usage.reservations
-    .filter((each) => each.namespace === request.namespace)
-    .map((each) => promised(each, Math.min(each.since, now), each.bytes, each.id));
-  const newcomer = promised(request, now, request.expectedBytes, '');
-  const before = planNamespace([...present, ...underWay], policies, now);
-  const after = planNamespace([...present, ...underWay, newcomer], policies, now);
-
-  const leaving = new Set(deletionsOf(before.decisions).map((each) => each.archive));
-  for (const decision of deletionsOf(after.decisions)) {
-    if (decision.archive === newcomer)
-      return noRoom(decision, request, usage, 'pins, floors or the size itself leave no room');
-    const forIt = decision.rule === 'count' || decision.rule === 'total';
-    if (forIt && decision.policy?.whenFull === 'RejectNew' && !leaving.has(decision.archive)) {
-      return noRoom(decision, request, usage, 'whenFull is RejectNew');
-    }
-  }
-  const evict = deletionsOf(after.decisions).filter((each) => !underWay.includes(each.archive));
-  return noDisk(request, usage, evict) ?? { admitted: true, evict };
-}
-
-function deletionsOf(decisions: readonly Decision[]): Decision[] {
-  return decisions.filter((each) => each.action === 'delete');
-}
-
-/** An archive that is not there yet. Its name sorts behind all others, so it is the newest of equals. */
-function promised(
-  of: Pick<Reservation, 'namespace' | 'pod' | 'container'>,
-  modifiedAt: Instant,
-  bytes: number,
-  id: string,
-): Archive {
-  const { namespace, pod, container } = of;
-  return {
-    file: `\u{10ffff}${id === '' ? '\u{10ffff}' : id}`,
-    bytes,
-    allocatedBytes: bytes,
-    modifiedAt,
-    state: 'complete',
-    pinned: false,
-    identity: { namespace, pod, container, podUid: null },
-    staleTailBytes: 0,
-    orphan: null,
-  };
-}
-
-function noRoom(decision: Decision, request: CheckpointRequest, usage: Usage, why: string): Refusal {
-  const rule = decision.policy;
-  const because = decision.rule === 'size' || decision.rule === 'total' ? decision.rule : 'count';
-  const bucket = rule?.buckets.find(
-    (each) => (because === 'count' ? each.maxCount : each.maxTotalBytes) !== undefined,
-  );
-  const field =
-    because === 'size' ? 'maxCheckpointSize' : because === 'count' ? bucket?.countField : bucket?.totalField;
-  const open =
-    usage.reservations.length > 0 ? `, ${usage.reservations.length} checkpoints under way counted` : '';
-  const expected = `an archive of about ${formatBytes(request.expectedBytes)}`;
-  const text = decision.archive.file.startsWith('\u{10ffff}')
-    ? decision.reason
-    : decision.reason.replace(/, and the oldest go first$/, '');
-  const policy = rule === null ? 'policy' : policyText(rule);
-  const message = `no room for ${expected} of ${pathOf(request)}: with it ${text}${open}, by ${policy}, and ${why}; delete or unpin an archive, or ask for a higher ${field ?? 'limit'}`;
-  return refusal(because, 507, rule, field ?? '', message);
+function noRoom(
+  { because, policy, field, usage, underWay, why }: Excess,
+  request: CheckpointRequest,
+): Refusal {
+  const name = field.slice(field.lastIndexOf('.') + 1);
+  const told = underWay === 0 ? '' : `, ${underWay} of them under way`;
+  const with_ = why === 'tooLarge' ? '' : 'with it ';
+  const cause = {
+    tooLarge: '',
+    held: ', and pins or keepLast leave no room',
+    rejected: ', and whenFull is RejectNew',
+  }[why];
+  const remedy = {
+    tooLarge: `ask for a higher ${name}`,
+    held: `unpin or delete an archive, or ask for a higher ${name}`,
+    rejected: `delete an archive, or ask for a higher ${name}`,
+  }[why];
+  const message = `a checkpoint of ${pathOf(request)} does not fit: ${with_}${usage}${told}, by ${policyText(policy)}${cause}; ${remedy}`;
+  return refusal(because, 507, policy, field, message);
 }
 
 function noDisk(request: CheckpointRequest, usage: Usage, evict: readonly Decision[]): Refusal | null {
   if (usage.disk === undefined) return null;
-  const open = usage.reservations.reduce((sum, each) => sum + each.bytes, 0);
-  const needed = WORKING_FACTOR * (open + request.expectedBytes);
-  const free = usage.disk.freeBytes + evict.reduce((sum, each) => sum + each.archive.allocatedBytes, 0);
+  const { reservations } = usage;
+  const needed = WORKING_FACTOR * reservations.reduce((sum, each) => sum + each.bytes, request.expectedBytes);
+  const free = evict.reduce((sum, each) => sum + each.archive.allocatedBytes, usage.disk.freeBytes);
   if (free >= needed) return null;
-  const message = `the disk has ${formatBytes(free)} free and ${formatBytes(needed)} are needed while the checkpoint of ${pathOf(request)} is written (${WORKING_FACTOR} times the archive, those under way counted); free some of the disk, or try again when those are done`;
+  const others =
+    reservations.length === 0 ? '' : ` and of ${counted(reservations.length, 'other')} under way`;
+  const message = `a checkpoint of ${pathOf(request)} does not fit on the disk: ${formatBytes(free)} are free, ${formatBytes(needed)} are needed, ${WORKING_FACTOR} times the size of its archive${others}; free some of the disk or try again later`;
   return refusal('disk', 507, null, '', message);
 }
 
@@ -160,13 +108,12 @@ function refusal(
   message: string,
   retryAfterSeconds?: number,
 ): Refusal {
-  const at = policy === null ? field : `${policy.field}.${field}`;
   return {
     admitted: false,
     because,
     status,
     policy,
-    field: at,
+    field,
     message,
     ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
   };
@@ -176,6 +123,8 @@ function pathOf({ namespace, pod, container }: CheckpointRequest): string {
   return `${namespace}/${pod}/${container}`;
 }
 
+/** `pod/shop/cart in shop/quotas` */
 function policyText(rule: Rule): string {
-  return `${scopeLabel(rule.scope)} of ${named(rule.resource)}`;
+  const policy = rule.scope.kind === 'global' ? 'the global policy' : scopeLabel(rule.scope);
+  return `${policy} in ${named(rule.resource)}`;
 }

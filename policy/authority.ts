@@ -1,6 +1,6 @@
 import { fieldsOf, type JsonObject, own, text } from './json.ts';
 import { NARROW_KEYS } from './rules.ts';
-import { AUTHORITY_ANNOTATION } from './schema.ts';
+import { AUTHORITY_ANNOTATION, CONFIRM_ANNOTATION } from './schema.ts';
 import type { Authority } from './types.ts';
 
 /**
@@ -11,6 +11,14 @@ export function authorityOf(document: JsonObject): Authority {
   const metadata = fieldsOf(own(document, 'metadata'));
   const stamp = own(fieldsOf(own(metadata, 'annotations')), AUTHORITY_ANNOTATION);
   return stamp === 'administrator' || fieldsBeyondNamespace(document).length > 0 ? 'administrator' : 'tenant';
+}
+
+/** The digests of plans that the circuit breaker may let through, from the resource's annotation. */
+export function confirmedDigests(document: JsonObject): string[] {
+  const annotations = fieldsOf(own(fieldsOf(own(document, 'metadata')), 'annotations'));
+  return text(own(annotations, CONFIRM_ANNOTATION))
+    .split(/[\s,]+/)
+    .filter(Boolean);
 }
 
 /** The fields of a resource that reach beyond its own namespace: to write them takes the verb `govern`. */

@@ -1,3 +1,4 @@
+import { resourceKey } from './govern.ts';
 import type { Decision, PolicyResource } from './types.ts';
 
 /** A resource that would delete so much at once that somebody has to confirm it. */
@@ -16,29 +17,44 @@ export function trips(
   decisions: readonly Decision[],
   isAccepted: (resource: PolicyResource) => boolean,
 ): Trip[] {
+  // What is promised to a checkpoint under way is no archive of the node yet.
+  const archives = decisions.filter((each) => each.archive.state !== 'reserved').length;
   return [...byResource(decisions)].flatMap(([resource, deletions]) => {
     const { maxShare, minArchives } = resource.breaker;
-    const tripped = deletions.length >= minArchives && deletions.length > maxShare * decisions.length;
-    return tripped && !isAccepted(resource) ? [{ resource, deletions, archives: decisions.length }] : [];
+    const tripped = deletions.length >= minArchives && deletions.length > maxShare * archives;
+    return tripped && !isAccepted(resource) ? [{ resource, deletions, archives }] : [];
   });
 }
 
-/** What a trip's digest is taken of: the resource as it stands and the archives that would go. */
-export function digestText(trip: Trip): string {
-  const files = trip.deletions.map((each) => each.archive.file).sort();
-  return JSON.stringify([trip.resource.reference.uid ?? '', trip.resource.canonicalSpec, files]);
+/**
+ * What a trip's digest is taken of: the resource as it stands and the archives that would go. No UID is in it: a
+ * file on a desk and the resource in the cluster have one digest.
+ */
+export function digestText({ resource, deletions }: Trip): string {
+  const files = deletions.map(({ archive }) => archive.file).sort();
+  return JSON.stringify([resourceKey(resource.reference), resource.canonicalSpec, files]);
 }
 
-/** The deletions that each resource's budget allows in one pass, in their order; one archive always. */
+/**
+ * The deletions that each resource's budget allows in one pass, in the order in which they are to be carried out;
+ * one archive always. The next pass goes on where this one stops.
+ */
 export function withinBudget(deletions: readonly Decision[]): Decision[] {
-  return [...byResource(deletions)].flatMap(([resource, own]) => {
+  const inTurn = [...deletions].sort(byTurn);
+  const allowed = [...byResource(inTurn)].flatMap(([resource, own]) => {
     const { maxArchives = Number.POSITIVE_INFINITY, maxBytes } = resource.budget;
     let bytes = 0;
-    return own.filter(({ archive }, index) => {
+    const end = own.findIndex(({ archive }, index) => {
       bytes += archive.bytes;
-      return index < maxArchives && (index === 0 || maxBytes === undefined || bytes <= maxBytes);
+      return index >= maxArchives || (index > 0 && maxBytes !== undefined && bytes > maxBytes);
     });
+    return end === -1 ? own : own.slice(0, end);
   });
+  return allowed.sort(byTurn);
+}
+
+function byTurn(one: Decision, other: Decision): number {
+  return (one.turn ?? 0) - (other.turn ?? 0);
 }
 
 function byResource(decisions: readonly Decision[]): Map<PolicyResource, Decision[]> {

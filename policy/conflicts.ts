@@ -25,8 +25,8 @@ export function conflictFindings(resource: PolicyResource, catalog: PolicyCatalo
 function duplicates(rule: Rule, twin: Rule | undefined, others: PolicySet): Finding[] {
   const target = targetText(rule);
   if (twin !== undefined) {
-    const message = `is for ${target}, and so is ${twin.field}; only that one would act`;
-    return [finding('duplicateTarget', rule.field, undefined, message, 'make one of the two')];
+    const message = `is for ${target}, as ${twin.field} is already, and only that one would act`;
+    return [finding('duplicateTarget', rule.field, undefined, message, 'make one policy of the two')];
   }
   const { resource } = rule;
   const other = others
@@ -34,12 +34,13 @@ function duplicates(rule: Rule, twin: Rule | undefined, others: PolicySet): Find
     .find((each) => !isSame(each.resource, resource));
   if (other === undefined) return [];
   const code = rule.scope.kind === 'global' ? 'duplicateGlobal' : 'duplicateTarget';
-  const message = `is for ${target}, and so is ${other.field} of ${named(other.resource)}`;
-  return [finding(code, rule.field, undefined, message, `change that one, or remove one of the two`)];
+  const message = `is for ${target}, as ${other.field} of ${named(other.resource)} is already`;
+  return [finding(code, rule.field, undefined, message, 'change that one instead, or remove one of the two')];
 }
 
 function targetText(rule: Rule): string {
-  return rule.scope.kind === 'global' ? `all of ${rule.resource.directory}` : scopeLabel(rule.scope);
+  if (rule.scope.kind === 'global') return `everything in ${rule.resource.directory}`;
+  return scopeLabel(rule.scope).replace('/', ' ');
 }
 
 /** Limits that the next broader policy has and this one, which takes its place, leaves out. */
@@ -54,15 +55,16 @@ function dropped(rule: Rule, own: ReadonlyMap<string, Rule>, others: PolicySet):
       !rule.stated.includes('retainOrphan') &&
       'retainOrphan: false',
     broader.checkpointing === 'Deny' && rule.checkpointing === 'Allow' && 'checkpointing: Deny',
-    hasCount(broader) && !hasCount(rule) && 'a count',
-    hasTotal(broader) && !hasTotal(rule) && 'a total size',
+    ...missing(broader, rule, 'maxCount', 'countField'),
+    ...missing(broader, rule, 'maxTotalBytes', 'totalField'),
   ].filter((limit) => limit !== false);
   if (limits.length === 0) return [];
   const whose = isSame(broader.resource, rule.resource)
     ? broader.field
     : `${broader.field} of ${named(broader.resource)}`;
-  const message = `takes the place of ${whose}, which has ${limits.join(', ')}; this has not`;
-  return [finding('broaderLimitDropped', rule.field, undefined, message, 'repeat what is to go on here')];
+  const message = `takes the place of ${whose} and does not repeat ${limits.join(', ')}`;
+  const remedy = 'write here what is to go on limiting these archives';
+  return [finding('broaderLimitDropped', rule.field, undefined, message, remedy)];
 }
 
 function nextBroader(rule: Rule, own: ReadonlyMap<string, Rule>, others: PolicySet): Rule | null {
@@ -77,20 +79,24 @@ function nextBroader(rule: Rule, own: ReadonlyMap<string, Rule>, others: PolicyS
   return null;
 }
 
-function hasCount(rule: Rule): boolean {
-  return rule.buckets.some((bucket) => bucket.maxCount !== undefined);
-}
-
-function hasTotal(rule: Rule): boolean {
-  return rule.buckets.some((bucket) => bucket.maxTotalBytes !== undefined);
+/** The broader rule's fields for a kind of limit that the narrower rule has at no level. */
+function missing(
+  broader: Rule,
+  narrower: Rule,
+  limit: 'maxCount' | 'maxTotalBytes',
+  name: 'countField' | 'totalField',
+): string[] {
+  if (narrower.buckets.some((bucket) => bucket[limit] !== undefined)) return [];
+  return broader.buckets.filter((bucket) => bucket[limit] !== undefined).map((bucket) => bucket[name]);
 }
 
 function unidentifiedTwice(resource: PolicyResource, others: PolicySet): Finding[] {
   if (resource.unidentified === undefined) return [];
   const other = others.unidentifiedOwners().find((each) => !isSame(each, resource));
   if (other === undefined) return [];
-  const message = `${named(other)} has a rule for the unidentified archives of ${resource.directory} already`;
-  return [finding('duplicateGlobal', 'spec.unidentified', undefined, message, 'remove one of the two')];
+  const message = `is for the unidentified archives in ${resource.directory}, as spec.unidentified of ${named(other)} is already`;
+  const remedy = 'change that one instead, or remove one of the two';
+  return [finding('duplicateGlobal', 'spec.unidentified', undefined, message, remedy)];
 }
 
 /** An administrator is never stopped by what a tenant wrote. */
@@ -99,8 +105,8 @@ function overlapping(resource: PolicyResource, catalog: PolicyCatalog): Finding[
     if (directory === resource.directory || !isWithin(directory, resource.directory)) continue;
     for (const other of catalog.of(directory).resources()) {
       if (other.authority === 'tenant' || isSame(other, resource)) continue;
-      const message = `overlaps ${directory} of ${named(other)}`;
-      const remedy = 'use the same directory, or one that lies beside it';
+      const message = `overlaps with ${directory} of ${named(other)}`;
+      const remedy = 'write the same directory, or one that lies beside it';
       return [
         finding('overlappingDirectories', 'spec.checkpointDirectory', resource.directory, message, remedy),
       ];

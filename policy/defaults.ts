@@ -1,4 +1,4 @@
-import { isObject, type JsonObject, own } from './json.ts';
+import { copyJson, fieldsOf, isObject, type JsonObject, own } from './json.ts';
 import { DEFAULT_DIRECTORY, type Schema, SPEC } from './schema.ts';
 
 /** An `add` of JSON Patch, RFC 6902; defaults never replace or remove. */
@@ -8,20 +8,18 @@ export interface Addition {
   readonly value: unknown;
 }
 
-/** Percentage points between the watermarks where the user gave only the high one. */
+/** Percentage points between the watermarks where the user gave only the high one, at most half of it. */
 const WATERMARK_GAP = 10;
 const DEFAULT_LOW = 75;
 
 /**
  * What the mutating webhook makes explicit, as a JSON Patch against the whole resource. Static defaults come
  * from the schema, so the API server has usually set them already; the rest depends on other fields.
- * Applied twice it is empty the second time. Values of a wrong type are left for validation to name.
+ * Applied twice it is empty the second time. Values of a wrong type, and a spec that is missing, are left for
+ * validation to name.
  */
 export function defaultsPatch(resource: JsonObject): Addition[] {
   const spec = own(resource, 'spec');
-  if (spec === undefined) {
-    return [{ op: 'add', path: '/spec', value: withDefaults({}) }];
-  }
   const additions: Addition[] = [];
   fill(SPEC, spec, '/spec', additions);
   if (isObject(spec)) fillDependent(spec, additions);
@@ -30,14 +28,19 @@ export function defaultsPatch(resource: JsonObject): Addition[] {
 
 /** The spec with every default in place; the given one is left as it is. */
 export function withDefaults(spec: JsonObject): JsonObject {
-  const copy = structuredClone(spec);
-  for (const addition of defaultsPatch({ spec: copy })) {
-    const keys = addition.path.split('/').slice(2);
+  const copy = fieldsOf(copyJson(spec));
+  for (const { path, value } of defaultsPatch({ spec: copy })) {
+    const keys = path.split('/').slice(2);
     const last = keys.pop() ?? '';
-    const parent = keys.reduce<unknown>((at, key) => (at as JsonObject)[key], copy);
-    (parent as Record<string, unknown>)[last] = addition.value;
+    const parent = keys.reduce<unknown>(childOf, copy);
+    if (isObject(parent)) Object.assign(parent, { [last]: value });
   }
   return copy;
+}
+
+function childOf(parent: unknown, key: string): unknown {
+  if (Array.isArray(parent)) return parent[Number(key)];
+  return isObject(parent) ? own(parent, key) : undefined;
 }
 
 function fill(schema: Schema, value: unknown, path: string, additions: Addition[]): void {
@@ -70,12 +73,20 @@ function fillDependent(spec: JsonObject, additions: Addition[]): void {
   const globalPolicy = own(spec, 'globalPolicy');
   const older = isObject(globalPolicy) ? own(globalPolicy, 'checkpointDirectory') : undefined;
   if (own(spec, 'checkpointDirectory') === undefined) {
-    additions.push({ op: 'add', path: '/spec/checkpointDirectory', value: older ?? DEFAULT_DIRECTORY });
+    const value = typeof older === 'string' ? older : DEFAULT_DIRECTORY;
+    additions.push({ op: 'add', path: '/spec/checkpointDirectory', value });
   }
   const pressure = isObject(globalPolicy) ? own(globalPolicy, 'diskPressure') : undefined;
   if (!isObject(pressure) || own(pressure, 'lowWatermark') !== undefined) return;
-  const high = /^(\d+(?:\.\d+)?)%$/.exec(String(own(pressure, 'highWatermark') ?? '85%'));
-  const low =
-    high === null ? DEFAULT_LOW : Math.max(0, Math.min(DEFAULT_LOW, Number(high[1]) - WATERMARK_GAP));
-  additions.push({ op: 'add', path: '/spec/globalPolicy/diskPressure/lowWatermark', value: `${low}%` });
+  const value = `${lowWatermarkFor(own(pressure, 'highWatermark'))}%`;
+  additions.push({ op: 'add', path: '/spec/globalPolicy/diskPressure/lowWatermark', value });
+}
+
+/** Percent. A low watermark of nothing would evict everything, so it is never under half of the high one. */
+function lowWatermarkFor(highWatermark: unknown): number {
+  const match = /^(\d{1,3}(?:\.\d{1,6})?)%$/.exec(typeof highWatermark === 'string' ? highWatermark : '');
+  if (match === null) return DEFAULT_LOW;
+  const high = Number(match[1]);
+  const low = Math.min(DEFAULT_LOW, Math.max(high - WATERMARK_GAP, high / 2));
+  return Math.floor(low * 100) / 100;
 }

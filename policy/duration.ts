@@ -60,3 +60,16 @@ export function formatDuration(ms: number): string {
   }
   return (ms < 0 ? '-' : '') + parts.join('');
 }
+
+/** Milliseconds as they can be written into a policy, rounded up to a whole one: `1d2h3m4s5ms`. */
+export function exactDuration(ms: number): string {
+  let rest = Math.ceil(Math.max(0, ms));
+  if (rest === 0) return '0s';
+  const parts: string[] = [];
+  for (const [unit, size] of [...STEPS, ['ms', 1] as const]) {
+    const count = Math.floor(rest / size);
+    if (count > 0) parts.push(`${count}${unit}`);
+    rest -= count * size;
+  }
+  return parts.join('');
+}

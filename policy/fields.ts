@@ -1,7 +1,8 @@
 import { parseDuration } from './duration.ts';
-import { finding } from './findings.ts';
+import { type FindingCode, finding } from './findings.ts';
 import { isObject, type JsonObject, own } from './json.ts';
-import { formatBytes, parseQuantity } from './quantity.ts';
+import { parseQuantity, type Quantity } from './quantity.ts';
+import { counted } from './reasons.ts';
 import type { Amount, Finding } from './types.ts';
 
 /**
@@ -16,79 +17,127 @@ export interface Fields {
 }
 
 const SMALLEST_SIZE = 1024n;
+const SHORTEST_AGE_MS = 1_000;
 
 export function sizeAt(fields: Fields, key: string): bigint | undefined {
   const value = own(fields.object, key);
-  if (typeof value !== 'string' && typeof value !== 'number') return undefined;
-  const at = `${fields.path}.${key}`;
+  const isWritten = typeof value === 'string' || (typeof value === 'number' && Number.isInteger(value));
+  if (!isWritten) return undefined;
   const quantity = parseQuantity(value);
-  if (quantity === undefined) {
-    const remedy = /^\d+(\.\d+)?\s*[kmgtp]i?b$/i.test(String(value))
-      ? `leave out the B: ${String(value).replace(/\s*b$/i, '')}`
-      : 'write whole bytes or a quantity such as 500Mi, 2Gi, 1e9';
-    fields.findings.push(finding('badQuantity', at, value, 'is not a Kubernetes quantity', remedy));
-    return undefined;
+  const wrong = quantity === undefined ? notQuantity(value) : wrongSize(value, quantity);
+  if (wrong === null) return quantity?.value;
+  fields.findings.push(finding(wrong.code, `${fields.path}.${key}`, value, wrong.message, wrong.remedy));
+  return undefined;
+}
+
+interface Wrong {
+  readonly code: FindingCode;
+  readonly message: string;
+  readonly remedy: string;
+}
+
+function notQuantity(value: string | number): Wrong {
+  if (typeof value === 'number') {
+    const remedy = 'write it in quotes, or with a suffix: 500Mi';
+    return { code: 'badQuantity', message: 'is too large to be read exactly', remedy };
   }
-  if (quantity.value < 0n) {
-    fields.findings.push(
-      finding('outOfRange', at, value, 'is negative', 'leave the field out where nothing is to be limited'),
-    );
-    return undefined;
-  }
-  if (!quantity.whole) {
-    const text = String(value);
-    const mega = text.endsWith('m')
-      ? `did you mean ${text.slice(0, -1)}M or ${text.slice(0, -1)}Mi?`
-      : 'write whole bytes';
-    fields.findings.push(finding('badQuantity', at, value, 'is a fraction of a byte', mega));
-    return undefined;
-  }
-  if (quantity.value < SMALLEST_SIZE) {
-    const means = `is ${formatBytes(quantity.value).replace(/B$/, ' bytes')}, smaller than any archive`;
+  return {
+    code: 'badQuantity',
+    message: 'is not a quantity as Kubernetes writes them',
+    remedy: suffixHint(value) ?? 'write whole bytes or a quantity such as 500Mi, 2Gi, 1e9',
+  };
+}
+
+/** What was probably meant by `10MB`, `10 Mi`, `10K` or `10mi`. */
+function suffixHint(text: string): string | undefined {
+  const match = /^(\d{1,20}(?:\.\d{1,20})?)\s*([kmgtpe])(i?)b?$/i.exec(text);
+  if (match === null) return undefined;
+  const [, number = '', letter = '', binary = ''] = match;
+  const large = letter.toUpperCase();
+  const suffix = binary !== '' ? `${large}i` : large === 'K' ? 'k' : large;
+  return binary !== ''
+    ? `did you mean ${number}${suffix}?`
+    : `did you mean ${number}${suffix} or ${number}${large}i?`;
+}
+
+function wrongSize(value: string | number, { value: bytes, whole }: Quantity): Wrong | null {
+  const leaveOut = 'leave the field out where nothing is to be limited';
+  if (bytes < 0n) return { code: 'outOfRange', message: 'is negative', remedy: leaveOut };
+  if (!whole) {
+    const number = /^([\d.]+)m$/.exec(String(value))?.[1];
     const remedy =
-      quantity.value === 0n
-        ? 'leave the field out where nothing is to be limited'
-        : `sizes are in bytes: did you mean ${quantity.value}Mi?`;
-    fields.findings.push(finding('sizeTooSmall', at, value, means, remedy));
-    return undefined;
+      number === undefined
+        ? 'write whole bytes'
+        : `m means thousandths: did you mean ${number}M or ${number}Mi?`;
+    return { code: 'badQuantity', message: 'is not a whole number of bytes', remedy };
   }
-  return quantity.value;
+  if (bytes >= SMALLEST_SIZE) return null;
+  if (bytes === 0n) {
+    return {
+      code: 'sizeTooSmall',
+      message: 'is smaller than any archive and would delete all',
+      remedy: leaveOut,
+    };
+  }
+  const message = `is ${counted(Number(bytes), 'byte')}, smaller than any archive, and would delete all`;
+  return { code: 'sizeTooSmall', message, remedy: `sizes are in bytes: did you mean ${bytes}Mi?` };
 }
 
 /** Milliseconds. */
 export function durationAt(fields: Fields, key: string): number | undefined {
   const value = own(fields.object, key);
   if (typeof value !== 'string') return undefined;
-  const at = `${fields.path}.${key}`;
   const ms = parseDuration(value);
-  if (ms === undefined) {
-    const bare = /^\d+$/.test(value);
-    const remedy = bare ? `did you mean ${value}d?` : 'write a number with w, d, h, m or s: 40d, 30d12h, 90m';
-    fields.findings.push(
-      finding(
-        'badDuration',
-        at,
-        value,
-        bare ? 'has no unit' : 'is not a duration of at most 100 years',
-        remedy,
-      ),
-    );
-  } else if (ms < 0) {
-    fields.findings.push(
-      finding('outOfRange', at, value, 'is negative', 'leave the field out where nothing is to be limited'),
-    );
-    return undefined;
-  }
-  return ms;
+  const wrong = ms === undefined ? notDuration(value) : ms < 0 ? NEGATIVE_DURATION : null;
+  if (wrong === null) return ms;
+  fields.findings.push(finding(wrong.code, `${fields.path}.${key}`, value, wrong.message, wrong.remedy));
+  return undefined;
 }
 
-/** A count; 0 is told and reads as absent, because it is not enforced. */
+const NEGATIVE_DURATION: Wrong = {
+  code: 'outOfRange',
+  message: 'is negative',
+  remedy: 'leave the field out where nothing is to be limited',
+};
+
+function notDuration(value: string): Wrong {
+  if (/^\d{1,6}$/.test(value)) {
+    return { code: 'badDuration', message: 'has no unit', remedy: `did you mean ${value}d?` };
+  }
+  const message = 'is not a duration of at most 100 years';
+  const remedy = 'write numbers with the units w, d, h, m and s: 40d, 30d12h, 90m';
+  return { code: 'badDuration', message, remedy };
+}
+
+/** The age at which archives go, in milliseconds; one that would delete each archive at once is refused. */
+export function ageAt(fields: Fields, key: string): number | undefined {
+  const ms = durationAt(fields, key);
+  if (ms === undefined || ms >= SHORTEST_AGE_MS) return ms;
+  fields.findings.push(
+    finding(
+      'outOfRange',
+      `${fields.path}.${key}`,
+      own(fields.object, key),
+      'is under a second and would delete every archive at once',
+      'leave the field out where age is not to be limited, or write for example 40d',
+    ),
+  );
+  return undefined;
+}
+
+/** A count; 0 is told and reads as absent, because it is not enforced. @param insteadOfZero what to do about a 0 */
 export function countAt(fields: Fields, key: string, insteadOfZero: string): number | undefined {
   const value = own(fields.object, key);
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) return undefined;
   if (value > 0) return value;
   fields.findings.push(
-    finding('zeroNotEnforced', `${fields.path}.${key}`, value, 'is not enforced', insteadOfZero),
+    finding(
+      'zeroNotEnforced',
+      `${fields.path}.${key}`,
+      value,
+      'is not enforced and limits nothing',
+      insteadOfZero,
+    ),
   );
   return undefined;
 }
@@ -113,7 +162,9 @@ export function shareAt(fields: Fields, key: string): number | undefined {
   if (typeof value !== 'string') return undefined;
   const share = parseShare(value);
   if (share === undefined) {
-    const remedy = /^\d+(\.\d+)?$/.test(value) ? `did you mean ${value}%?` : 'write a percentage such as 85%';
+    const remedy = /^\d{1,2}(\.\d{1,6})?$/.test(value)
+      ? `did you mean ${value}%?`
+      : 'write a percentage such as 85%';
     fields.findings.push(
       finding('badShare', `${fields.path}.${key}`, value, 'is not a percentage from 0% to 100%', remedy),
     );
@@ -128,24 +179,25 @@ export function amountAt(fields: Fields, key: string): Amount | undefined {
     const share = shareAt(fields, key);
     return share === undefined ? undefined : { share };
   }
-  if (typeof value !== 'string' && typeof value !== 'number') return undefined;
+  const isWritten = typeof value === 'string' || (typeof value === 'number' && Number.isInteger(value));
+  if (!isWritten) return undefined;
   const quantity = parseQuantity(value);
   if (quantity?.whole && quantity.value >= 0n) return { absolute: quantity.value };
-  fields.findings.push(
-    finding(
-      'badQuantity',
-      `${fields.path}.${key}`,
-      value,
-      'is neither a percentage nor a whole quantity',
-      'write 10% or 50Gi',
-    ),
-  );
+  const wrong = typeof value === 'number' && quantity === undefined ? notQuantity(value) : NOT_AMOUNT;
+  fields.findings.push(finding(wrong.code, `${fields.path}.${key}`, value, wrong.message, wrong.remedy));
   return undefined;
 }
 
+const NOT_AMOUNT: Wrong = {
+  code: 'badQuantity',
+  message: 'is neither a percentage nor a whole quantity',
+  remedy: 'write for example 10% or 50Gi',
+};
+
 function parseShare(text: string): number | undefined {
-  const match = /^(\d{1,3}(?:\.\d+)?)%$/.exec(text);
-  if (match === null || text.length > 16) return undefined;
+  if (text.length > 16) return undefined;
+  const match = /^((?:100|\d{1,2})(?:\.\d+)?)%$/.exec(text);
+  if (match === null) return undefined;
   const share = Number(match[1]) / 100;
   return share <= 1 ? share : undefined;
 }

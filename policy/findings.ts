@@ -8,6 +8,7 @@ interface Entry {
 
 /** Every code a finding can have. docs/reference/findings.md lists the same; a test holds them together. */
 export const CATALOGUE = {
+  unreadableFile: { severity: 'error', title: 'A file or folder of policies is missing or cannot be read.' },
   badYaml: { severity: 'error', title: 'The file is not YAML or JSON that can be read without doubt.' },
   duplicateKey: {
     severity: 'error',
@@ -55,7 +56,10 @@ export const CATALOGUE = {
     title: "A tenant's limit is wider than what an administrator set for the namespace.",
   },
   zeroNotEnforced: { severity: 'warning', title: 'A count of 0 is not enforced; it does not mean "none".' },
-  nothingLimited: { severity: 'warning', title: 'The policy sets no limit, so it deletes nothing.' },
+  nothingLimited: {
+    severity: 'warning',
+    title: 'The resource or a policy in it sets no limit, so it deletes nothing.',
+  },
   broaderLimitDropped: {
     severity: 'warning',
     title: 'A broader policy limits what this one, which takes its place, does not.',
@@ -92,12 +96,23 @@ export function hasErrors(findings: readonly Finding[]): boolean {
 /** One line: field, value, what is wrong, how to mend it. */
 export function formatFinding(each: Finding): string {
   const value = each.value === undefined ? '' : ` = ${each.value}`;
-  return `${each.field}${value}: ${each.message}; ${each.remedy}`;
+  const about = each.field === '' ? value.replace(' = ', '') : `${each.field}${value}`;
+  return `${about === '' ? '' : `${about}: `}${each.message}; ${each.remedy}`;
 }
 
 const MOST_SHOWN = 80;
 
-function shown(value: unknown): string {
-  const text = typeof value === 'bigint' ? value.toString() : (JSON.stringify(value) ?? String(value));
-  return text.length > MOST_SHOWN ? `${text.slice(0, MOST_SHOWN)}…` : text;
+/** A value from outside as JSON, shortened, without what a terminal would take for a command. */
+export function shown(value: unknown): string {
+  const text = JSON.stringify(value, spelled) ?? String(value);
+  const short = text.length > MOST_SHOWN ? `${text.slice(0, MOST_SHOWN)}…` : text;
+  return short.toWellFormed().replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, escaped);
+}
+
+function spelled(_key: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? value.toString() : value;
+}
+
+function escaped(character: string): string {
+  return `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`;
 }

@@ -52,6 +52,12 @@ export function seniority(one: PolicyResource, other: PolicyResource): number {
   return one.createdAt - other.createdAt || (oneKey < otherKey ? -1 : oneKey > otherKey ? 1 : 0);
 }
 
+/** A tenant's word holds for the namespace of his resource, whatever it says. */
+function mayGovern({ authority, reference }: PolicyResource, { scope }: Rule): boolean {
+  if (authority === 'administrator') return true;
+  return scope.kind !== 'global' && scope.namespace === reference.namespace;
+}
+
 /**
  * The policies for one directory, indexed by target: a look-up and a change cost the same with five policies and
  * with five thousand.
@@ -87,16 +93,17 @@ export class PolicySet {
     this.#resources.set(resourceKey(resource.reference), resource);
     const byTarget = this.#byTarget[resource.authority];
     for (const rule of resource.rules) {
+      if (!mayGovern(resource, rule)) continue;
       const label = scopeLabel(rule.scope);
       const rules = byTarget.get(label) ?? [];
-      rules.push(rule);
-      // The sort is stable: of two rules of one resource the first stays first.
-      byTarget.set(
-        label,
-        rules.sort((a, b) => seniority(a.resource, b.resource)),
-      );
+      // Of two rules of one resource the first stays first.
+      const index = rules.findLastIndex((each) => seniority(each.resource, resource) <= 0);
+      rules.splice(index + 1, 0, rule);
+      byTarget.set(label, rules);
     }
-    if (resource.unidentified) this.#unidentified.set(resourceKey(resource.reference), resource);
+    if (resource.unidentified && resource.authority === 'administrator') {
+      this.#unidentified.set(resourceKey(resource.reference), resource);
+    }
   }
 
   remove(reference: PolicyResource['reference']): void {

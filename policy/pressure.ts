@@ -1,19 +1,39 @@
+import { Owners } from './candidate.ts';
 import type { PolicySet } from './govern.ts';
-import { byAge, floorOf, isOrphan } from './order.ts';
-import { formatBytes } from './quantity.ts';
-import type {
-  Amount,
-  Archive,
-  Decision,
-  Disk,
-  DiskPressure,
-  Identity,
-  Instant,
-  Plan,
-  Rule,
-} from './types.ts';
+import { byAge, floorOf, isOrphan, orphanDueAt, reorderDueAt, sooner } from './order.ts';
+import { floorText, pressureUnmetText } from './reasons.ts';
+import type { Archive, Decision, Disk, DiskPressure, Identity, Instant, Plan, Rule, Unmet } from './types.ts';
+import { type Cause, causeOf, isPressed } from './watermark.ts';
+
+export { pressureOn } from './watermark.ts';
 
 type Identified = Archive & { readonly identity: Identity };
+
+interface Evictee {
+  readonly archive: Identified;
+  readonly container: string;
+  /** The administrators' rule that governs it. */
+  readonly governing: Rule | null;
+  /** Among the newest that `keepLast` holds. */
+  floored: boolean;
+}
+
+/** An eviction under way. */
+interface Eviction {
+  readonly rule: Rule;
+  readonly pressure: DiskPressure;
+  readonly cause: Cause;
+  readonly now: Instant;
+  /** What the plan kept so far, whole and identified, oldest first. */
+  readonly evictees: readonly Evictee[];
+  /** Bytes on the disk by namespace. */
+  readonly taken: Map<string, number>;
+  readonly deletions: Map<Archive, Decision>;
+  /** Archives that the floor alone saved, and from what. */
+  readonly spared: Map<Archive, string>;
+  disk: Disk;
+  turn: number;
+}
 
 /**
  * Puts the parts of a plan together and, where the disk would still be too full after them, evicts down to the
@@ -25,109 +45,165 @@ export function planPressure(
   disk: Disk | undefined,
   now: Instant,
 ): Plan {
-  const decisions = parts.flatMap((part) => part.decisions);
+  const decisions = parts.flatMap(({ decisions }) => decisions);
   const unmet = parts.flatMap((part) => part.unmet);
-  const dues = parts.flatMap((part) => part.nextDue ?? []);
-  const nextDue = dues.length === 0 ? null : dues.reduce((least, due) => Math.min(least, due));
+  const nextDue = parts.reduce<Instant | null>((least, part) => sooner(least, part.nextDue), null);
   const rule = policies.global;
   const pressure = rule?.resource.pressure;
   if (disk === undefined || rule === null || pressure === undefined) return { decisions, unmet, nextDue };
 
   const after = freed(disk, decisions);
-  const cause = pressureOn(after, pressure, pressure.high);
+  const cause = causeOf(after, pressure, pressure.high);
   if (cause === null) return { decisions, unmet, nextDue };
-  const evicted = evictions(decisions, policies, rule, pressure, after, cause, now);
-  const left = pressureOn(evicted.disk, pressure, pressure.low);
-  if (left !== null) {
-    unmet.push({
-      policy: rule,
-      limit: 'pressure',
-      of: 'the disk',
-      heldBy: [],
-      message: `${left}; ${othersText(evicted.disk, decisions, evicted.deletions)}`,
-    });
-  }
-  return { decisions: decisions.map((each) => evicted.deletions.get(each.archive) ?? each), unmet, nextDue };
+  const evictees = evicteesOf(decisions, policies, now);
+  const eviction: Eviction = {
+    rule,
+    pressure,
+    cause,
+    now,
+    evictees,
+    taken: takenBy(evictees),
+    deletions: new Map(),
+    spared: new Map(),
+    disk: after,
+    turn: decisions.filter((each) => each.action === 'delete').length,
+  };
+  evict(eviction);
+  const left = causeOf(eviction.disk, pressure, pressure.low);
+  if (left !== null) unmet.push(unmetOf(eviction, decisions, left));
+  return {
+    decisions: decisions.map((each) => eviction.deletions.get(each.archive) ?? spared(each, eviction)),
+    unmet,
+    nextDue: sooner(nextDue, dueAtOf(eviction)),
+  };
 }
 
-/** What is wrong with the disk, measured against a share that may be in use; null when nothing is. */
-export function pressureOn(disk: Disk, pressure: DiskPressure, share: number): string | null {
-  const used = disk.totalBytes - disk.freeBytes;
-  if (disk.totalBytes > 0 && used > share * disk.totalBytes) {
-    return `the disk is ${percent(used / disk.totalBytes)} full, ${percent(share)} allowed`;
-  }
-  if (pressure.minFree && disk.freeBytes < amountOf(pressure.minFree, disk.totalBytes)) {
-    return `${formatBytes(disk.freeBytes)} of the disk are free, minFree asks for ${amountText(pressure.minFree, formatBytes)}`;
-  }
-  // Some file systems have no fixed number of inodes and report 0.
-  if (pressure.minFreeInodes && disk.totalInodes > 0) {
-    if (disk.freeInodes < amountOf(pressure.minFreeInodes, disk.totalInodes)) {
-      return `${disk.freeInodes} inodes are free, minFreeInodes asks for ${amountText(pressure.minFreeInodes, String)}`;
-    }
-  }
-  return null;
-}
-
-function evictions(
-  decisions: readonly Decision[],
-  policies: PolicySet,
-  rule: Rule,
-  pressure: DiskPressure,
-  before: Disk,
-  cause: string,
-  now: Instant,
-): { readonly deletions: ReadonlyMap<Archive, Decision>; readonly disk: Disk } {
-  const kept = decisions.flatMap(({ action, archive }) =>
-    action === 'keep' && isIdentified(archive) && archive.state === 'complete' ? [archive] : [],
-  );
-  const oldestFirst = kept.sort((a, b) => byAge(a, b, now));
-  const administrators = (archive: Identified) => policies.governing(archive.identity).administrator;
-  const floor = floorOf(
-    oldestFirst,
-    (each) => each.identity,
-    (each) => administrators(each)?.keepLast ?? 0,
-  );
-  const evictable = oldestFirst.filter((each) => !each.pinned && !floor.has(each));
-
-  const bytes = new Map<string, number>();
-  for (const { identity, allocatedBytes } of oldestFirst) {
-    bytes.set(identity.namespace, (bytes.get(identity.namespace) ?? 0) + allocatedBytes);
-  }
-  const deletions = new Map<Archive, Decision>();
-  let disk = before;
-  const evict = (archive: Identified, why: string) => {
-    const reason = `${cause}; ${why}`;
-    deletions.set(archive, {
+function evicteesOf(decisions: readonly Decision[], policies: PolicySet, now: Instant): Evictee[] {
+  const owners = new Owners(policies);
+  const evictees: Evictee[] = [];
+  for (const { action, archive } of decisions) {
+    if (action === 'delete' || !isIdentified(archive) || archive.state !== 'complete') continue;
+    const { keys, governing } = owners.of(archive.identity);
+    evictees.push({
       archive,
-      action: 'delete',
-      rule: 'pressure',
-      policy: rule,
-      resource: rule.resource,
-      reason,
+      container: keys.container,
+      governing: governing.administrator,
+      floored: false,
     });
-    bytes.set(
-      archive.identity.namespace,
-      (bytes.get(archive.identity.namespace) ?? 0) - archive.allocatedBytes,
-    );
-    disk = without(disk, archive);
-  };
-  const pass = (why: string, wanted: (archive: Identified) => boolean) => {
-    for (const archive of evictable) {
-      if (pressureOn(disk, pressure, pressure.low) === null) return;
-      if (!deletions.has(archive) && wanted(archive)) evict(archive, why);
-    }
-  };
-  pass('orphans go first', (archive) => {
-    const own = administrators(archive);
-    return own !== null && isOrphan(archive, own, now);
-  });
-  const share = [...bytes.values()].reduce((sum, each) => sum + each, 0) / Math.max(1, bytes.size);
-  pass(
-    'its namespace takes more than an equal share',
-    ({ identity }) => (bytes.get(identity.namespace) ?? 0) > share,
+  }
+  evictees.sort((one, other) => byAge(one.archive, other.archive, now));
+  const floor = floorOf(
+    evictees,
+    (each) => each.container,
+    (each) => each.governing?.keepLast ?? 0,
   );
-  pass('the oldest go', () => true);
-  return { deletions, disk };
+  for (const each of floor) each.floored = true;
+  return evictees;
+}
+
+function takenBy(evictees: readonly Evictee[]): Map<string, number> {
+  const taken = new Map<string, number>();
+  for (const { archive } of evictees) {
+    const { namespace } = archive.identity;
+    taken.set(namespace, (taken.get(namespace) ?? 0) + archive.allocatedBytes);
+  }
+  return taken;
+}
+
+function evict(eviction: Eviction): void {
+  const { taken, now } = eviction;
+  pass(eviction, 'orphans go first', ({ archive, governing }) => {
+    return governing !== null && isOrphan(archive, governing, now);
+  });
+  const holding = [...taken.values()].filter((bytes) => bytes > 0);
+  const share = holding.reduce((sum, bytes) => sum + bytes, 0) / holding.length;
+  pass(eviction, 'its namespace takes more than an equal share', ({ archive }) => {
+    return (taken.get(archive.identity.namespace) ?? 0) > share;
+  });
+  pass(eviction, 'the oldest go', () => true);
+}
+
+/** Once over the archives, as long as there is pressure. */
+function pass(eviction: Eviction, why: string, wanted: (evictee: Evictee) => boolean): void {
+  const { evictees, deletions, spared, pressure, cause } = eviction;
+  for (const evictee of evictees) {
+    if (!isPressed(eviction.disk, pressure, pressure.low)) return;
+    const { archive } = evictee;
+    if (deletions.has(archive) || !isEvictable(evictee) || !wanted(evictee)) continue;
+    const reason = `${cause.text}; ${why}`;
+    if (evictee.floored) {
+      if (!spared.has(archive)) spared.set(archive, reason);
+    } else {
+      remove(eviction, archive, reason);
+    }
+  }
+}
+
+/** What frees nothing is not worth deleting, and what a resource with errors governs is held until it is mended. */
+function isEvictable({ archive, governing }: Evictee): boolean {
+  return !archive.pinned && archive.allocatedBytes > 0 && governing?.resource.sound === true;
+}
+
+function remove(eviction: Eviction, archive: Identified, reason: string): void {
+  const { rule, cause, taken, deletions } = eviction;
+  eviction.turn += 1;
+  eviction.disk = without(eviction.disk, archive);
+  const { namespace } = archive.identity;
+  taken.set(namespace, (taken.get(namespace) ?? 0) - archive.allocatedBytes);
+  deletions.set(archive, {
+    archive,
+    action: 'delete',
+    rule: 'pressure',
+    policy: rule,
+    resource: rule.resource,
+    field: `${rule.field}.diskPressure.${cause.field}`,
+    turn: eviction.turn,
+    reason,
+  });
+}
+
+function spared(decision: Decision, { spared, rule }: Eviction): Decision {
+  const from = decision.rule === 'none' ? spared.get(decision.archive) : undefined;
+  if (from === undefined) return decision;
+  return { ...decision, rule: 'keepLast', policy: rule, resource: rule.resource, reason: floorText(from) };
+}
+
+/** "wanted X, freed 0" is what hurts users when something else fills the disk: it says how much of it is ours. */
+function unmetOf(eviction: Eviction, decisions: readonly Decision[], left: Cause): Unmet {
+  const { rule, evictees, deletions, disk } = eviction;
+  const kept = decisions.filter(
+    ({ action, archive }) => action === 'keep' && archive.state !== 'reserved' && !deletions.has(archive),
+  );
+  const ours = kept.reduce((sum, { archive }) => sum + archive.allocatedBytes, 0);
+  const held = evictees.filter(
+    (each) => !deletions.has(each.archive) && (each.floored || !isEvictable(each)),
+  );
+  return {
+    policy: rule,
+    limit: 'pressure',
+    of: 'the disk',
+    field: `${rule.field}.diskPressure.${left.field}`,
+    heldBy: held.map((each) => each.archive.file),
+    message: pressureUnmetText(left.text, {
+      pinned: held.filter((each) => each.archive.pinned).length,
+      floored: held.filter((each) => !each.archive.pinned && each.floored).length,
+      ours,
+      others: Math.max(0, disk.totalBytes - disk.freeBytes - ours),
+    }),
+  };
+}
+
+/** When a pod has been gone for long enough to move its archives to the front, or time tells two apart. */
+function dueAtOf({ evictees, now }: Eviction): Instant | null {
+  let least = reorderDueAt(
+    evictees.map((each) => each.archive),
+    now,
+  );
+  for (const { archive, governing } of evictees) {
+    const due = governing === null ? null : orphanDueAt(archive, governing);
+    if (due !== null && due > now) least = sooner(least, due);
+  }
+  return least;
 }
 
 function isIdentified(archive: Archive): archive is Identified {
@@ -135,39 +211,17 @@ function isIdentified(archive: Archive): archive is Identified {
 }
 
 function freed(disk: Disk, decisions: readonly Decision[]): Disk {
-  let after = disk;
-  for (const { action, archive } of decisions) if (action === 'delete') after = without(after, archive);
-  return after;
+  let [bytes, inodes] = [0, 0];
+  for (const { action, archive } of decisions) {
+    if (action !== 'delete' || archive.allocatedBytes === 0) continue;
+    bytes += archive.allocatedBytes;
+    inodes += 1;
+  }
+  return { ...disk, freeBytes: disk.freeBytes + bytes, freeInodes: disk.freeInodes + inodes };
 }
 
-function without(disk: Disk, archive: Archive): Disk {
-  const inode = archive.allocatedBytes > 0 ? 1 : 0;
-  return { ...disk, freeBytes: disk.freeBytes + archive.allocatedBytes, freeInodes: disk.freeInodes + inode };
-}
-
-/** "wanted X, freed 0" is what hurts users when something else fills the disk: say how much of it is ours. */
-function othersText(
-  disk: Disk,
-  decisions: readonly Decision[],
-  evicted: ReadonlyMap<Archive, Decision>,
-): string {
-  const ours = decisions.reduce(
-    (sum, { action, archive }) =>
-      action === 'keep' && !evicted.has(archive) ? sum + archive.allocatedBytes : sum,
-    0,
-  );
-  const others = Math.max(0, disk.totalBytes - disk.freeBytes - ours);
-  return `pins and floors hold ${formatBytes(ours)} of archives, others use ${formatBytes(others)}`;
-}
-
-function amountOf(amount: Amount, total: number): number | bigint {
-  return 'share' in amount ? amount.share * total : amount.absolute;
-}
-
-function amountText(amount: Amount, format: (value: bigint) => string): string {
-  return 'share' in amount ? percent(amount.share) : format(amount.absolute);
-}
-
-function percent(share: number): string {
-  return `${Math.round(share * 1000) / 10}%`;
+/** An archive that gives back no block has another link, which holds the inode too. */
+function without(disk: Disk, { allocatedBytes }: Archive): Disk {
+  const inodes = allocatedBytes > 0 ? 1 : 0;
+  return { ...disk, freeBytes: disk.freeBytes + allocatedBytes, freeInodes: disk.freeInodes + inodes };
 }

@@ -1,6 +1,6 @@
 /** A Kubernetes quantity, exact. */
 export interface Quantity {
-  /** Whole units, rounded up as Kubernetes' `Value()` does. */
+  /** Whole units, rounded away from zero as Kubernetes' `Value()` does. */
   readonly value: bigint;
   /** False when rounding took place: `100m` is a tenth of a unit. */
   readonly whole: boolean;
@@ -19,7 +19,7 @@ const DECIMAL: Readonly<Record<string, number>> = {
   P: 15,
   E: 18,
 };
-/** What Kubernetes holds; larger quantities are cut to it. */
+/** Kubernetes cuts binary quantities to it, and its decimal ones overflow beyond; no file is larger. */
 const LARGEST = 2n ** 63n - 1n;
 /** Beyond this many decimal places up or down every number is 0 or `LARGEST`; also a bound on the work. */
 const MOST_DIGITS = 64;
@@ -43,12 +43,11 @@ export function parseQuantity(input: unknown): Quantity | undefined {
   const shift = (marker === undefined ? (DECIMAL[suffix] ?? 0) : Number(exponent)) - decimals.length;
   if (digits === 0n) return { value: 0n, whole: true };
   if (shift > MOST_DIGITS) return signed(sign, LARGEST, true);
-  if (shift < -2 * MOST_DIGITS) return signed(sign, sign === '-' ? 0n : 1n, false);
+  if (shift < -2 * MOST_DIGITS) return signed(sign, 1n, false);
   const scaled = (digits << (BINARY[suffix] ?? 0n)) * 10n ** BigInt(Math.max(shift, 0));
   const divisor = 10n ** BigInt(Math.max(-shift, 0));
   const isWhole = scaled % divisor === 0n;
-  const up = isWhole || sign === '-' ? 0n : 1n;
-  return signed(sign, scaled / divisor + up, isWhole);
+  return signed(sign, scaled / divisor + (isWhole ? 0n : 1n), isWhole);
 }
 
 function signed(sign: string | undefined, magnitude: bigint, whole: boolean): Quantity {
@@ -62,7 +61,7 @@ function cut(value: bigint): bigint {
 
 const UNITS = ['B', 'Ki', 'Mi', 'Gi', 'Ti', 'Pi', 'Ei'] as const;
 
-/** Bytes for people, in the suffixes that policies are written in: `278.5Ki`, `10Mi`, `512B`. */
+/** Bytes for people, in the suffixes that policies are written in, rounded: `27.5Ki`, `10Mi`, `512B`. */
 export function formatBytes(bytes: number | bigint): string {
   let rest = Number(bytes);
   let unit = 0;
@@ -72,4 +71,17 @@ export function formatBytes(bytes: number | bigint): string {
   }
   const text = rest >= 100 || Number.isInteger(rest) ? rest.toFixed(0) : rest.toFixed(1).replace(/\.0$/, '');
   return `${text}${UNITS[unit]}`;
+}
+
+const EXACT: readonly (readonly [string, bigint])[] = [
+  ...['Ei', 'Pi', 'Ti', 'Gi', 'Mi', 'Ki'].map(
+    (suffix, index) => [suffix, 1024n ** BigInt(6 - index)] as const,
+  ),
+  ...['E', 'P', 'T', 'G', 'M', 'k'].map((suffix, index) => [suffix, 1000n ** BigInt(6 - index)] as const),
+];
+
+/** Bytes as they can be written into a policy, to the byte: `10Mi`, `1500M`, `1234`. */
+export function exactQuantity(bytes: bigint): string {
+  const unit = EXACT.find(([, size]) => bytes !== 0n && bytes % size === 0n);
+  return unit === undefined ? bytes.toString() : `${bytes / unit[1]}${unit[0]}`;
 }

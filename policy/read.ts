@@ -1,19 +1,20 @@
-import { authorityOf } from './authority.ts';
+import { authorityOf, confirmedDigests } from './authority.ts';
 import { withDefaults } from './defaults.ts';
+import { readDirectory } from './directory.ts';
 import {
+  ageAt,
   booleanAt,
   childFields,
   choiceAt,
-  countAt,
   durationAt,
   type Fields,
   shareAt,
   sizeAt,
 } from './fields.ts';
 import { finding, hasErrors } from './findings.ts';
-import { canonicalJson, fieldsOf, isObject, type JsonObject, own, text } from './json.ts';
+import { canonicalJson, fieldsOf, isObject, isUnwieldy, type JsonObject, own, text } from './json.ts';
 import { holding, NARROW_KEYS, readGlobalRule, readNarrowRules, readPressure } from './rules.ts';
-import { API_VERSION, CONFIRM_ANNOTATION, DEFAULT_DIRECTORY, KIND } from './schema.ts';
+import { API_VERSION, KIND, MOST_ENTRIES } from './schema.ts';
 import { envelopeFindings, structureFindings } from './structure.ts';
 import type { Authority, Finding, PolicyResource, Rule } from './types.ts';
 
@@ -36,16 +37,24 @@ export interface Reading {
  * whatever it is given.
  */
 export function readResource(document: unknown, options: ReadOptions = {}): Reading {
+  if (isUnwieldy(document)) {
+    const message = 'is nested too deeply or holds too many values to be a resource';
+    const remedy = 'write only the fields of the reference';
+    return { resource: null, findings: [finding('wrongType', '', undefined, message, remedy)] };
+  }
   if (!isObject(document)) {
     const remedy = `write a resource with apiVersion: ${API_VERSION} and kind: ${KIND}`;
     return { resource: null, findings: [finding('wrongKind', '', document, 'is not a resource', remedy)] };
   }
   const findings = envelopeFindings(document, API_VERSION, KIND);
-  if (hasErrors(findings.filter((each) => each.code === 'wrongKind'))) return { resource: null, findings };
+  // Of another kind nothing else can be said.
+  const otherKind = findings.filter((each) => each.code === 'wrongKind');
+  if (otherKind.length > 0) return { resource: null, findings: otherKind };
 
-  const rawSpec = own(document, 'spec') ?? {};
-  findings.push(...structureFindings(rawSpec));
-  const spec = withDefaults(isObject(rawSpec) ? rawSpec : {});
+  const rawSpec = own(document, 'spec') ?? undefined;
+  if (rawSpec === undefined) findings.push(withoutSpec());
+  else findings.push(...structureFindings(rawSpec));
+  const spec = withDefaults(isObject(rawSpec) ? bounded(rawSpec) : {});
   const top: Fields = { object: spec, path: 'spec', findings };
   const globalPolicy = childFields(top, 'globalPolicy');
   const globalRule = globalPolicy && readGlobalRule(globalPolicy);
@@ -55,29 +64,40 @@ export function readResource(document: unknown, options: ReadOptions = {}): Read
   warnOfNothing(rawSpec, findings);
 
   const metadata = fieldsOf(own(document, 'metadata'));
-  const annotations = fieldsOf(own(metadata, 'annotations'));
+  const directory = readDirectory(top, globalPolicy);
+  const unidentified = readUnidentified(top);
   const sound = !hasErrors(findings);
   const rules: Rule[] = [];
-  const unidentified = sound ? readUnidentified(top) : undefined;
   const resource: PolicyResource = {
     reference: referenceOf(metadata, options.file),
     authority: options.authority ?? authorityOf(document),
     createdAt: Date.parse(text(own(metadata, 'creationTimestamp'))) || 0,
-    directory: readDirectory(top, globalPolicy),
+    directory,
     ...settings,
-    ...(unidentified && { unidentified }),
+    tainted: sound ? settings.tainted : 'Keep',
+    ...(unidentified && { unidentified: sound ? unidentified : {} }),
     ...(pressure && sound && { pressure }),
     canonicalSpec: canonicalJson(spec),
-    sound: sound && !hasErrors(findings),
+    sound,
     rules,
-    confirmed: text(own(annotations, CONFIRM_ANNOTATION))
-      .split(/[\s,]+/)
-      .filter(Boolean),
+    confirmed: confirmedDigests(document),
   };
   for (const draft of [globalRule, ...narrow]) {
-    if (draft) rules.push({ ...(resource.sound ? draft : holding(draft)), resource });
+    if (draft) rules.push({ ...(sound ? draft : holding(draft)), resource });
   }
   return { resource, findings };
+}
+
+/** Lists that are too long have been found so already; to read all of a million entries would take seconds. */
+function bounded(spec: JsonObject): JsonObject {
+  const isLong = (value: unknown) => Array.isArray(value) && value.length > MOST_ENTRIES;
+  if (!Object.values(spec).some(isLong)) return spec;
+  return Object.fromEntries(
+    Object.entries(spec).map(([key, value]) => [
+      key,
+      Array.isArray(value) ? value.slice(0, MOST_ENTRIES) : value,
+    ]),
+  );
 }
 
 function referenceOf(metadata: JsonObject, file: string | undefined): PolicyResource['reference'] {
@@ -101,12 +121,12 @@ function readSettings(
         'spec.orphanGracePeriod',
         own(top.object, 'orphanGracePeriod'),
         'makes archives orphans within a minute of the end of their pod',
-        'write 10m or more where a pod may come back or its archive is wanted',
+        'write 10m or more if archives are to outlive their pod for a while',
       ),
     );
   }
   const budget = childFields(top, 'deletionBudget');
-  const maxArchives = budget && countAt(budget, 'maxArchivesPerPass', 'leave it out');
+  const maxArchives = budget && own(budget.object, 'maxArchivesPerPass');
   const maxBytes = budget && sizeAt(budget, 'maxBytesPerPass');
   const breaker = childFields(top, 'circuitBreaker');
   const minArchives = breaker && own(breaker.object, 'minArchives');
@@ -115,7 +135,7 @@ function readSettings(
     orphanGraceMs,
     tainted: choiceAt(top, 'tainted', ['Keep', 'Delete']) ?? 'Keep',
     budget: {
-      ...(maxArchives !== undefined && { maxArchives }),
+      ...(typeof maxArchives === 'number' && { maxArchives }),
       ...(maxBytes !== undefined && { maxBytes }),
     },
     breaker: {
@@ -128,7 +148,7 @@ function readSettings(
 function readUnidentified(top: Fields): PolicyResource['unidentified'] {
   const fields = childFields(top, 'unidentified');
   if (fields === undefined) return undefined;
-  const maxAgeMs = durationAt(fields, 'timeThreshold');
+  const maxAgeMs = ageAt(fields, 'timeThreshold');
   const maxTotalBytes = sizeAt(fields, 'maxTotalSize');
   return {
     ...(maxAgeMs !== undefined && { maxAgeMs }),
@@ -136,40 +156,10 @@ function readUnidentified(top: Fields): PolicyResource['unidentified'] {
   };
 }
 
-function readDirectory(top: Fields, globalPolicy: Fields | undefined): string {
-  const older = globalPolicy && own(globalPolicy.object, 'checkpointDirectory');
-  const newer = own(top.object, 'checkpointDirectory');
-  if (typeof older === 'string' && typeof newer === 'string' && trimmed(older) !== trimmed(newer)) {
-    top.findings.push(
-      finding(
-        'spellingsDisagree',
-        'spec.globalPolicy.checkpointDirectory',
-        older,
-        `spec.checkpointDirectory says ${newer}`,
-        'keep spec.checkpointDirectory and remove this older spelling',
-      ),
-    );
-  }
-  const path = typeof newer === 'string' ? newer : DEFAULT_DIRECTORY;
-  const segments = trimmed(path).split('/').slice(1);
-  const bad =
-    !path.startsWith('/') || path.includes('\0') || segments.some((each) => ['', '.', '..'].includes(each));
-  if (bad) {
-    top.findings.push(
-      finding(
-        'badDirectory',
-        'spec.checkpointDirectory',
-        path,
-        'is not an absolute path without empty, . and .. parts',
-        `write for example ${DEFAULT_DIRECTORY}`,
-      ),
-    );
-  }
-  return trimmed(path);
-}
-
-function trimmed(path: string): string {
-  return path.length > 1 ? path.replace(/\/+$/, '') : path;
+/** A write that was cut behind the metadata is no wish that nothing be limited; who means that writes an empty one. */
+function withoutSpec(): Finding {
+  const remedy = 'add spec with a policy, or spec: {} if nothing is to be limited';
+  return finding('required', 'spec', undefined, 'is missing', remedy);
 }
 
 function warnOfNothing(rawSpec: unknown, findings: Finding[]): void {
@@ -181,8 +171,8 @@ function warnOfNothing(rawSpec: unknown, findings: Finding[]): void {
       'nothingLimited',
       'spec',
       undefined,
-      'has no policy, so nothing is deleted',
-      'add spec.globalPolicy',
+      'has no policy, so nothing is limited and nothing deleted',
+      'add spec.globalPolicy, or a policy for a namespace, pod or container',
     ),
   );
 }

@@ -1,4 +1,5 @@
 import {
+  ageAt,
   amountAt,
   booleanAt,
   childFields,
@@ -12,14 +13,17 @@ import {
   sizeAt,
 } from './fields.ts';
 import { finding } from './findings.ts';
-import { isObject, own } from './json.ts';
-import { formatBytes } from './quantity.ts';
+import { isObject, own, text } from './json.ts';
+import { limitFindings, noLimitFindings } from './limit-findings.ts';
 import type { BucketLimits, DiskPressure, Level, Rule, Scope } from './types.ts';
 
 /** A rule before it knows its resource. */
 export type Draft = Omit<Rule, 'resource'>;
 
-/** Of a rule in a resource with errors only the target is believed, so that nothing broader acts on it. */
+/**
+ * Of a rule in a resource with errors the target is believed, so that nothing broader acts on it, and what stands
+ * in the way of requests; no limit that would delete.
+ */
 export function holding(draft: Draft): Draft {
   return {
     scope: draft.scope,
@@ -29,7 +33,9 @@ export function holding(draft: Draft): Draft {
     keepLast: 0,
     buckets: [],
     whenFull: 'EvictOldest',
-    checkpointing: 'Allow',
+    checkpointing: draft.checkpointing,
+    ...(draft.minIntervalMs !== undefined && { minIntervalMs: draft.minIntervalMs }),
+    ...(draft.maxConcurrent !== undefined && { maxConcurrent: draft.maxConcurrent }),
   };
 }
 
@@ -45,19 +51,20 @@ function readCommon(fields: Fields): Omit<Draft, 'scope' | 'field' | 'buckets'> 
         'spellingsDisagree',
         `${fields.path}.deleteOrphanedCheckpoint`,
         deleteOrphaned,
-        `${fields.path}.retainOrphan is ${retainOrphan}, which says the opposite`,
-        `remove deleteOrphanedCheckpoint and write retainOrphan: ${!retainOrphan} if orphans are to be ${retainOrphan ? 'deleted' : 'kept'}`,
+        `contradicts ${fields.path}.retainOrphan, which is ${retainOrphan}`,
+        'keep one of the two: retainOrphan: false deletes orphans, retainOrphan: true keeps them',
       ),
     );
   }
   const maxArchiveBytes = sizeAt(fields, 'maxCheckpointSize');
-  const maxAgeMs = durationAt(fields, 'timeThreshold');
+  const maxAgeMs = ageAt(fields, 'timeThreshold');
   const minIntervalMs = durationAt(fields, 'minInterval');
-  const maxConcurrent = countAt(fields, 'maxConcurrent', 'write checkpointing: Deny to refuse all');
+  const maxConcurrent = countAt(fields, 'maxConcurrent', NO_COUNT);
+  const keepLast = own(fields.object, 'keepLast');
   return {
     stated: Object.keys(fields.object),
     retainOrphan: retainOrphan ?? deleteOrphaned !== true,
-    keepLast: Number(own(fields.object, 'keepLast')) || 0,
+    keepLast: typeof keepLast === 'number' && keepLast > 0 ? keepLast : 0,
     whenFull: choiceAt(fields, 'whenFull', ['EvictOldest', 'RejectNew']) ?? 'EvictOldest',
     checkpointing: choiceAt(fields, 'checkpointing', ['Allow', 'Deny']) ?? 'Allow',
     ...(maxArchiveBytes !== undefined && { maxArchiveBytes }),
@@ -67,7 +74,7 @@ function readCommon(fields: Fields): Omit<Draft, 'scope' | 'field' | 'buckets'> 
   };
 }
 
-const NO_COUNT = 'leave it out; to refuse checkpoints write checkpointing: Deny';
+const NO_COUNT = 'leave it out, or write checkpointing: Deny to refuse all checkpoints';
 
 function readBucket(fields: Fields, level: Level, countField: string, totalField: string): BucketLimits {
   const maxCount = countAt(fields, countField, NO_COUNT);
@@ -86,7 +93,7 @@ export function readGlobalRule(fields: Fields): Draft {
   const buckets = (['Container', 'Pod', 'Namespace'] as const).map((name) =>
     readBucket(fields, name.toLowerCase() as Level, `maxCheckpointsPer${name}`, `maxTotalSizePer${name}`),
   );
-  contradictions(fields, common, buckets);
+  limitFindings(fields, common, buckets);
   if (
     ['Container', 'Pod', 'Namespace'].every(
       (name) => own(fields.object, `maxCheckpointsPer${name}`) === undefined,
@@ -97,8 +104,8 @@ export function readGlobalRule(fields: Fields): Draft {
         'noBuiltInCounts',
         fields.path,
         undefined,
-        'has no count, so none is enforced',
-        'write maxCheckpointsPerContainer: 10 and so on if the counts of the public operator are wanted',
+        'has no count, so the number of archives is not limited',
+        "for the public operator's built-in counts write maxCheckpointsPerContainer: 10, maxCheckpointsPerPod: 20, maxCheckpointsPerNamespace: 30",
       ),
     );
   }
@@ -123,7 +130,8 @@ function readNarrowRule(fields: Fields, key: (typeof NARROW_KEYS)[number]): Draf
   const scope = readScope(fields, level);
   const common = readCommon(fields);
   const buckets = [readBucket(fields, level, 'maxCheckpoints', 'maxTotalSize')];
-  contradictions(fields, common, buckets);
+  limitFindings(fields, common, buckets);
+  noLimitFindings(fields, common, buckets);
   return scope && { scope, field: fields.path, ...common, buckets };
 }
 
@@ -146,91 +154,15 @@ function nameAt(fields: Fields, key: string, valid: (name: string) => boolean): 
   const at = `${fields.path}.${key}`;
   if (value === '') {
     fields.findings.push(
-      finding('required', at, value, 'is empty', `name the ${key}, or use a broader policy`),
+      finding('required', at, value, 'is empty', `write the name of a ${key}, or use a broader policy`),
     );
   } else {
     const remedy = /[*?]/.test(value)
-      ? 'names are exact, patterns are not known here; use a broader policy'
-      : 'write it as Kubernetes does: small letters, digits and -';
+      ? 'names are matched exactly and have no wildcards: use a broader policy, or one policy for each name'
+      : `write it as Kubernetes does: small letters, digits and hyphens${key === 'pod' ? ', dots between them' : ', at most 63'}`;
     fields.findings.push(finding('badName', at, value, `cannot be the name of a ${key}`, remedy));
   }
   return undefined;
-}
-
-/** Limits of one policy that cannot both hold, and those that never act. */
-function contradictions(
-  fields: Fields,
-  common: Pick<Rule, 'maxArchiveBytes' | 'keepLast'>,
-  buckets: readonly BucketLimits[],
-): void {
-  const { findings, path, object } = fields;
-  const size = common.maxArchiveBytes;
-  for (const { maxCount, maxTotalBytes, countField, totalField } of buckets) {
-    if (size !== undefined && maxTotalBytes !== undefined && size > maxTotalBytes) {
-      findings.push(
-        finding(
-          'limitsContradict',
-          `${path}.maxCheckpointSize`,
-          own(object, 'maxCheckpointSize'),
-          `is more than ${totalField} (${formatBytes(maxTotalBytes)}), so such an archive could never be kept`,
-          `lower maxCheckpointSize or raise ${totalField}`,
-        ),
-      );
-    }
-    if (maxCount !== undefined && common.keepLast > maxCount) {
-      findings.push(
-        finding(
-          'limitsContradict',
-          `${path}.keepLast`,
-          common.keepLast,
-          `keeps more than ${countField} (${maxCount}) allows`,
-          `lower keepLast or raise ${countField}`,
-        ),
-      );
-    }
-    if (
-      size !== undefined &&
-      maxCount !== undefined &&
-      maxTotalBytes !== undefined &&
-      size <= maxTotalBytes
-    ) {
-      if (size * BigInt(maxCount) <= maxTotalBytes) {
-        findings.push(
-          finding(
-            'neverBinds',
-            `${path}.${totalField}`,
-            own(object, totalField),
-            `never acts: ${maxCount} archives of at most ${formatBytes(size)} always fit`,
-            `lower it, or remove it`,
-          ),
-        );
-      }
-    }
-  }
-  buckets.slice(1).forEach((wider, index) => {
-    const narrower = buckets[index];
-    if (narrower) widerFirst(fields, narrower, wider);
-  });
-}
-
-/** Of the global levels: a limit for a container that exceeds the pod's is never reached. */
-function widerFirst(fields: Fields, narrower: BucketLimits, wider: BucketLimits): void {
-  const pairs = [
-    [narrower.countField, narrower.maxCount, wider.countField, wider.maxCount],
-    [narrower.totalField, narrower.maxTotalBytes, wider.totalField, wider.maxTotalBytes],
-  ] as const;
-  for (const [field, value, otherField, other] of pairs) {
-    if (value === undefined || other === undefined || value <= other) continue;
-    fields.findings.push(
-      finding(
-        'neverBinds',
-        `${fields.path}.${field}`,
-        own(fields.object, field),
-        `never acts: ${otherField} (${String(own(fields.object, otherField))}) is always reached first`,
-        `lower it, or raise ${otherField}`,
-      ),
-    );
-  }
 }
 
 export function readPressure(globalPolicy: Fields): DiskPressure | undefined {
@@ -246,8 +178,8 @@ export function readPressure(globalPolicy: Fields): DiskPressure | undefined {
       finding(
         'outOfRange',
         `${fields.path}.highWatermark`,
-        '0%',
-        'would evict always',
+        own(fields.object, 'highWatermark'),
+        'would evict all that can be evicted, always',
         'write for example 85%',
       ),
     );
@@ -257,8 +189,8 @@ export function readPressure(globalPolicy: Fields): DiskPressure | undefined {
         'limitsContradict',
         `${fields.path}.lowWatermark`,
         own(fields.object, 'lowWatermark'),
-        `is above highWatermark (${String(own(fields.object, 'highWatermark'))})`,
-        'write a lowWatermark below highWatermark',
+        `is above highWatermark (${text(own(fields.object, 'highWatermark'))})`,
+        'write a lowWatermark that is lower than highWatermark',
       ),
     );
   }

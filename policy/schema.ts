@@ -37,7 +37,7 @@ export const AUTHORITY_ANNOTATION = 'checkpoint.criu.org/authority';
 export const MOST_ENTRIES = 10_000;
 
 const QUANTITY_PATTERN = '^[+-]?([0-9]+(\\.[0-9]*)?|\\.[0-9]+)([eE][+-]?[0-9]+|[KMGTPE]i|[numkMGTPE])?$';
-const DURATION_PATTERN = '^(0|(([0-9]+\\.?[0-9]*|\\.[0-9]+)(ns|us|µs|μs|ms|s|m|h|d|w))+)$';
+const DURATION_PATTERN = '^[+-]?(0|(([0-9]+\\.?[0-9]*|\\.[0-9]+)(ns|us|µs|μs|ms|s|m|h|d|w))+)$';
 const SHARE_PATTERN = '^(100|[0-9]{1,2})(\\.[0-9]+)?%$';
 const AMOUNT_PATTERN = `${SHARE_PATTERN.slice(0, -1)}$|${QUANTITY_PATTERN}`;
 const LABEL_PATTERN = '^[a-z0-9]([-a-z0-9]*[a-z0-9])?$';
@@ -115,10 +115,10 @@ const COMMON: Readonly<Record<string, Schema>> = {
   },
   maxCheckpointSize: size('Archives larger than this are deleted.'),
   timeThreshold: duration(
-    'Archives older than this, by modification time, are deleted. Absent: not limited.',
+    'Archives older than this, by modification time, are deleted; at least 1s. Absent: not limited.',
   ),
   keepLast: count(
-    'A floor: the newest this many of each container are held against age, size, count and disk pressure.',
+    'A floor: the newest this many of each container are held against size, age, count, total size and disk pressure.',
   ),
   whenFull: {
     type: 'string',
@@ -202,7 +202,7 @@ const GLOBAL: Schema = {
           default: '85%',
         }),
         lowWatermark: share(
-          'Evict until no more than this part is in use. Absent: 75%, or ten points below highWatermark where that is lower.',
+          'Evict until no more than this part is in use. Absent: 75%, or ten points below highWatermark where that is lower, but at least half of it.',
         ),
         minFree: amount('Evict when less than this is free.'),
         minFreeInodes: amount('Evict when fewer inodes than this are free.'),
@@ -253,9 +253,11 @@ export const SPEC: Schema = {
     unidentified: {
       type: 'object',
       description:
-        'The only rule that deletes archives whose pod cannot be read from them, half-written ones for instance. Absent: they are kept. Needs the verb govern.',
+        'The only rule that deletes archives whose pod cannot be read from them, half-written ones for instance, and not within ten minutes of their last write. Absent: they are kept. Needs the verb govern.',
       properties: {
-        timeThreshold: duration('Unidentified archives older than this are deleted. Absent: not limited.'),
+        timeThreshold: duration(
+          'Unidentified archives older than this are deleted; at least 1s. Absent: not limited.',
+        ),
         maxTotalSize: size('How large all unidentified archives together may be; the oldest go first.'),
       },
     },

@@ -1,8 +1,11 @@
 import { Ajv, type ErrorObject, type SchemaObject } from 'ajv';
-import { finding } from './findings.ts';
+import { finding, shown } from './findings.ts';
 import { isObject, type JsonObject, own } from './json.ts';
 import { type Schema, SPEC } from './schema.ts';
+import { anyOf, nearest, similar } from './spelling.ts';
 import type { Finding } from './types.ts';
+
+export { nearest } from './spelling.ts';
 
 /** Names are judged by meaning later; here only that structure is right, so patterns and lengths stay out. */
 function forAjv(schema: Schema): SchemaObject {
@@ -25,15 +28,30 @@ function forAjv(schema: Schema): SchemaObject {
 const ajv = new Ajv({ allErrors: true, verbose: true, allowUnionTypes: true });
 const validSpec = ajv.compile(forAjv(SPEC));
 
+/** A resource of 3 MiB can be wrong in a million places; nobody reads, and no webhook has time for, more. */
+const MOST_FINDINGS = 1_000;
+
 /** What the resource's structure lacks: types, unknown and missing fields, ranges of numbers. */
 export function structureFindings(spec: unknown): Finding[] {
   if (validSpec(spec)) return [];
-  return (validSpec.errors ?? []).map(toFinding);
+  const errors = validSpec.errors ?? [];
+  const ofWrongType = new Set(
+    errors.filter((each) => each.keyword === 'type').map((each) => each.instancePath),
+  );
+  // A value of the wrong type is none of the allowed ones either; once is enough.
+  const told = errors.filter((each) => each.keyword !== 'enum' || !ofWrongType.has(each.instancePath));
+  return told.slice(0, MOST_FINDINGS).map(toFinding);
 }
 
 /** `/namespacePolicies/0/pod` as `spec.namespacePolicies[0].pod`. */
 function fieldPath(pointer: string): string {
   return `spec${pointer.replace(/\/(\d+)(?=\/|$)/g, '[$1]').replaceAll('/', '.')}`;
+}
+
+/** A key that would garble a path stands in quotes, shortened. */
+function childPath(field: string, key: string): string {
+  if (/^[\w-]{1,80}$/.test(key)) return field === '' ? key : `${field}.${key}`;
+  return `${field}[${shown(key)}]`;
 }
 
 function toFinding(error: ErrorObject): Finding {
@@ -42,11 +60,11 @@ function toFinding(error: ErrorObject): Finding {
   switch (error.keyword) {
     case 'additionalProperties': {
       const key = String(params.additionalProperty);
-      return unknownField(`${field}.${key}`, key, fieldsOf(error.parentSchema));
+      return unknownField(childPath(field, key), key, fieldsOf(error.parentSchema));
     }
     case 'required': {
       const key = String(params.missingProperty);
-      return finding('required', `${field}.${key}`, undefined, 'is missing', `add ${key}: NAME`);
+      return finding('required', `${field}.${key}`, undefined, 'is missing', `add ${key}: NAME to the entry`);
     }
     case 'enum': {
       const allowed: readonly unknown[] = Array.isArray(params.allowedValues) ? params.allowedValues : [];
@@ -55,51 +73,79 @@ function toFinding(error: ErrorObject): Finding {
         'notAllowed',
         field,
         error.data,
-        'is not a value of this field',
-        `write ${names.join(' or ')}`,
+        'is not a value that this field takes',
+        notAllowedRemedy(error.data, names),
       );
     }
     case 'minimum':
     case 'maximum': {
       const bound = `${error.keyword === 'minimum' ? 'at least' : 'at most'} ${String(params.limit)}`;
-      return finding(
-        'outOfRange',
-        field,
-        error.data,
-        `must be ${bound}`,
-        'leave the field out where nothing is to be limited',
-      );
+      return finding('outOfRange', field, error.data, `must be ${bound}`, boundRemedy(error));
     }
     case 'maxItems':
       return finding(
         'tooManyEntries',
         field,
         undefined,
-        `has more than ${String(params.limit)} entries`,
+        `has more than ${Number(params.limit).toLocaleString('en')} entries`,
         'use a broader policy, or split the list over several resources',
       );
     default:
-      return wrongType(field, error.data, error.schema);
+      return wrongType(error, field);
   }
 }
 
-function wrongType(field: string, value: unknown, expected: unknown): Finding {
-  const types = (Array.isArray(expected) ? expected : [expected]).map(String);
-  const remedy =
-    value === null
-      ? 'remove the line or give it a value'
-      : types.includes('boolean')
-        ? 'write true or false, without quotes'
-        : types.includes('string') && types.includes('integer')
-          ? 'write whole bytes or a quantity such as 500Mi'
-          : types.includes('integer')
-            ? 'write a whole number, without quotes'
-            : types.includes('string')
-              ? 'write a text, in quotes'
-              : types.includes('array')
-                ? 'write a list, each entry behind a dash'
-                : 'write a mapping of fields';
-  return finding('wrongType', field, value, `must be ${types.join(' or ')}`, remedy);
+function notAllowedRemedy(given: unknown, names: readonly string[]): string {
+  const near = typeof given === 'string' ? nearest(given, names) : undefined;
+  return near === undefined ? `write ${anyOf(names)}` : `did you mean ${near}?`;
+}
+
+function boundRemedy({ keyword, params }: ErrorObject): string {
+  if (keyword === 'maximum')
+    return 'write a smaller number, or leave the field out where nothing is to be limited';
+  return params.limit === 0
+    ? 'leave the field out where nothing is to be limited'
+    : `write ${String(params.limit)} or more, or leave the field out where nothing is to be limited`;
+}
+
+const TYPE_NAMES: Readonly<Record<string, string>> = {
+  object: 'a mapping',
+  array: 'a list',
+  string: 'text',
+  integer: 'a whole number',
+  boolean: 'true or false',
+};
+
+function wrongType(error: ErrorObject, field: string): Finding {
+  const { data: value, schema } = error;
+  const types = (Array.isArray(schema) ? schema : [schema]).map(String);
+  const names = types.map((type) => TYPE_NAMES[type] ?? type);
+  const remedy = value === null ? 'remove the line or give it a value' : typeRemedy(error, field, types);
+  return finding('wrongType', field, value, `must be ${anyOf(names)}`, remedy);
+}
+
+function typeRemedy(
+  { data: value, parentSchema }: ErrorObject,
+  field: string,
+  types: readonly string[],
+): string {
+  const allowed = own(parentSchema ?? {}, 'enum');
+  if (Array.isArray(allowed)) return `write ${anyOf(allowed.map(String))}`;
+  if (types.length > 1) return 'write whole bytes or a quantity such as 500Mi';
+  switch (types[0]) {
+    case 'boolean':
+      return typeof value === 'string' ? 'write true or false without quotes' : 'write true or false';
+    case 'integer':
+      return typeof value === 'string' ? 'write it without quotes' : 'write a number such as 10';
+    case 'string':
+      if (typeof value !== 'number') return 'write text, in quotes if need be';
+      if (/(Threshold|Interval|Period)$/.test(field)) return `write it with its unit, such as ${value}d`;
+      return /(Watermark|Share)$/.test(field) ? `write it with its sign: ${value}%` : 'write it in quotes';
+    case 'array':
+      return 'write each entry on a line of its own, behind a hyphen';
+    default:
+      return 'write its fields below it, one a line';
+  }
 }
 
 function fieldsOf(schema: unknown): string[] {
@@ -109,35 +155,10 @@ function fieldsOf(schema: unknown): string[] {
 
 /** An unknown field, with the nearest known one. */
 export function unknownField(field: string, key: string, known: readonly string[]): Finding {
-  const near = nearest(key, known);
-  const remedy = near === undefined ? `remove it; known here: ${known.join(', ')}` : `did you mean ${near}?`;
+  const near = similar(key, known);
+  const remedy =
+    near.length === 0 ? `remove it; known here are ${known.join(', ')}` : `did you mean ${anyOf(near)}?`;
   return finding('unknownField', field, undefined, 'is not a field of this resource', remedy);
-}
-
-/** The known name within a third of the letters of the given one; undefined when none is near. */
-export function nearest(given: string, known: readonly string[]): string | undefined {
-  if (given.length > 64) return undefined;
-  let best: string | undefined;
-  let least = Math.max(2, Math.floor(given.length / 3)) + 1;
-  for (const candidate of known) {
-    const distance = editDistance(given.toLowerCase(), candidate.toLowerCase());
-    if (distance < least) [best, least] = [candidate, distance];
-  }
-  return best;
-}
-
-/** Levenshtein's distance. */
-function editDistance(one: string, other: string): number {
-  let row = Array.from({ length: other.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= one.length; i += 1) {
-    const next = [i];
-    for (let j = 1; j <= other.length; j += 1) {
-      const substitution = (row[j - 1] ?? 0) + (one[i - 1] === other[j - 1] ? 0 : 1);
-      next.push(Math.min(substitution, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[other.length] ?? 0;
 }
 
 /** Structure of the document around the spec. */
@@ -150,11 +171,20 @@ export function envelopeFindings(document: JsonObject, apiVersion: string, kind:
     );
   }
   if (own(document, 'kind') !== kind) {
-    findings.push(finding('wrongKind', 'kind', own(document, 'kind'), `must be ${kind}`, remedy));
+    const given = own(document, 'kind');
+    const isNear = typeof given === 'string' && nearest(given, [kind]) !== undefined;
+    const hint = isNear ? `did you mean ${kind}?` : remedy;
+    findings.push(finding('wrongKind', 'kind', given, `must be ${kind}`, hint));
   }
   const known = ['apiVersion', 'kind', 'metadata', 'spec', 'status'];
   for (const key of Object.keys(document)) {
-    if (!known.includes(key)) findings.push(unknownField(key, key, known));
+    if (!known.includes(key)) findings.push(unknownField(childPath('', key), key, known));
   }
-  return findings;
+  const metadata = own(document, 'metadata');
+  const names = isObject(metadata) ? [own(metadata, 'name'), own(metadata, 'generateName')] : [];
+  if (!names.some((name) => typeof name === 'string' && name !== '')) {
+    const add = 'add a name, by which resources are told apart';
+    findings.push(finding('required', 'metadata.name', undefined, 'is missing', add));
+  }
+  return findings.slice(0, MOST_FINDINGS);
 }

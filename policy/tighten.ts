@@ -1,11 +1,17 @@
 import { named } from './conflicts.ts';
-import { formatDuration } from './duration.ts';
+import { exactDuration } from './duration.ts';
 import { finding } from './findings.ts';
 import type { PolicySet } from './govern.ts';
-import { formatBytes } from './quantity.ts';
+import { exactQuantity } from './quantity.ts';
 import type { Finding, Level, PolicyResource, Rule } from './types.ts';
 
 const WIDTH: Readonly<Record<Level, number>> = { container: 0, pod: 1, namespace: 2 };
+
+/** A limit by the name of its field; smaller is tighter. */
+interface Limit {
+  readonly field: string;
+  readonly value: number | bigint;
+}
 
 /**
  * Where a tenant's resource would loosen what an administrator's sets for its namespace. What it leaves out goes
@@ -28,58 +34,64 @@ function administratorsFor(rule: Rule, policies: PolicySet): Rule | null {
 
 function comparisons(rule: Rule, ruling: Rule): Finding[] {
   const findings: Finding[] = [];
-  const compare = <T extends number | bigint>(
-    field: string,
-    value: T | undefined,
-    rulingField: string,
-    allowed: T | undefined,
-    show: (value: T) => string,
-  ) => {
-    if (value === undefined || allowed === undefined || value <= allowed) return;
-    findings.push(loosens(rule, ruling, field, show(value), rulingField, `at most ${show(allowed)}`));
+  const atMost = (mine: Limit | null, theirs: Limit | null, show: Show) => {
+    if (mine === null || theirs === null || mine.value <= theirs.value) return;
+    const [own, allowed] = [show(mine.value), show(theirs.value)];
+    const ruled = `${theirs.field} (${allowed})`;
+    findings.push(loosens(rule, { field: mine.field, shown: own }, ruling, ruled, `${allowed} or less`));
   };
-  compare(
-    'maxCheckpointSize',
-    rule.maxArchiveBytes,
-    'maxCheckpointSize',
-    ruling.maxArchiveBytes,
-    formatBytes,
-  );
-  compare('timeThreshold', rule.maxAgeMs, 'timeThreshold', ruling.maxAgeMs, formatDuration);
-  compare('maxConcurrent', rule.maxConcurrent, 'maxConcurrent', ruling.maxConcurrent, String);
-  for (const mine of rule.buckets) {
-    for (const theirs of ruling.buckets) {
-      if (WIDTH[theirs.level] < WIDTH[mine.level]) continue;
-      compare(mine.countField, mine.maxCount, theirs.countField, theirs.maxCount, String);
-      compare(mine.totalField, mine.maxTotalBytes, theirs.totalField, theirs.maxTotalBytes, formatBytes);
-    }
+  const same = (
+    field: string,
+    mine: Limit['value'] | undefined,
+    theirs: Limit['value'] | undefined,
+    show: Show,
+  ) => atMost(limit(field, mine), limit(field, theirs), show);
+
+  same('maxCheckpointSize', rule.maxArchiveBytes, ruling.maxArchiveBytes, bytes);
+  same('timeThreshold', rule.maxAgeMs, ruling.maxAgeMs, duration);
+  same('maxConcurrent', rule.maxConcurrent, ruling.maxConcurrent, Number);
+  for (const { level, countField, maxCount, totalField, maxTotalBytes } of rule.buckets) {
+    const wider = ruling.buckets.filter((bucket) => WIDTH[bucket.level] >= WIDTH[level]);
+    const counts = wider.map((bucket) => limit(bucket.countField, bucket.maxCount));
+    atMost(limit(countField, maxCount), tightest(counts), Number);
+    const totals = wider.map((bucket) => limit(bucket.totalField, bucket.maxTotalBytes));
+    atMost(limit(totalField, maxTotalBytes), tightest(totals), bytes);
   }
-  const { minIntervalMs } = rule;
-  if (
-    minIntervalMs !== undefined &&
-    ruling.minIntervalMs !== undefined &&
-    minIntervalMs < ruling.minIntervalMs
-  ) {
-    const atLeast = `at least ${formatDuration(ruling.minIntervalMs)}`;
-    findings.push(
-      loosens(rule, ruling, 'minInterval', formatDuration(minIntervalMs), 'minInterval', atLeast),
-    );
+  const [mine, theirs] = [rule.minIntervalMs, ruling.minIntervalMs];
+  if (mine !== undefined && theirs !== undefined && mine < theirs) {
+    const own = { field: 'minInterval', shown: duration(mine) };
+    const allowed = duration(theirs);
+    findings.push(loosens(rule, own, ruling, `minInterval (${allowed})`, `${allowed} or more`));
   }
-  if (!ruling.retainOrphan && rule.retainOrphan && rule.stated.includes('retainOrphan')) {
-    findings.push(loosens(rule, ruling, 'retainOrphan', 'true', 'retainOrphan', 'retainOrphan: false'));
+  const field = ['retainOrphan', 'deleteOrphanedCheckpoint'].find((each) => rule.stated.includes(each));
+  if (!ruling.retainOrphan && rule.retainOrphan && field !== undefined) {
+    const keeps = field === 'retainOrphan';
+    findings.push(loosens(rule, { field, shown: keeps }, ruling, 'retainOrphan (false)', String(!keeps)));
   }
   return findings;
 }
 
+type Show = (value: number | bigint) => string | number;
+
+const bytes: Show = (value) => exactQuantity(BigInt(value));
+const duration: Show = (value) => exactDuration(Number(value));
+
+function limit(field: string, value: number | bigint | undefined): Limit | null {
+  return value === undefined ? null : { field, value };
+}
+
+function tightest(limits: readonly (Limit | null)[]): Limit | null {
+  return limits.reduce((least, each) => (each && (!least || each.value < least.value) ? each : least), null);
+}
+
 function loosens(
   rule: Rule,
+  own: { readonly field: string; readonly shown: string | number | boolean },
   ruling: Rule,
-  field: string,
-  value: string,
-  rulingField: string,
+  ruled: string,
   allowed: string,
 ): Finding {
-  const message = `is ${value}, wider than ${ruling.field}.${rulingField} of ${named(ruling.resource)}; a namespace's own policy can only tighten`;
-  const remedy = `write ${allowed}, or leave it out; the administrator's limit goes on`;
-  return finding('loosens', `${rule.field}.${field}`, undefined, message, remedy);
+  const message = `is looser than ${ruling.field}.${ruled} of ${named(ruling.resource)}, which a namespace's own policy can only tighten`;
+  const remedy = `write ${allowed}, or leave it out to go by that`;
+  return finding('loosens', `${rule.field}.${own.field}`, own.shown, message, remedy);
 }

@@ -46,12 +46,12 @@ export interface Rule {
   readonly resource: PolicyResource;
   /** Where it stands in the resource: `spec.namespacePolicies[0]`. */
   readonly field: string;
-  /** The fields that the user wrote, so that a default is not taken for his word. */
+  /** The fields that stand in the resource, those among them that the webhook made explicit. */
   readonly stated: readonly string[];
   readonly retainOrphan: boolean;
   readonly maxArchiveBytes?: bigint;
   readonly maxAgeMs?: number;
-  /** The newest this many of each container are held against age, size and pressure; 0 holds none. */
+  /** The newest this many of each container are held against every limit of this rule; 0 holds none. */
   readonly keepLast: number;
   /** One for a narrow scope; container, pod and namespace for the global one, in this order. */
   readonly buckets: readonly BucketLimits[];
@@ -82,7 +82,12 @@ export interface PolicyResource {
   readonly applyImmediately: boolean;
   readonly orphanGraceMs: number;
   readonly tainted: 'Keep' | 'Delete';
-  readonly unidentified?: { readonly maxAgeMs?: number; readonly maxTotalBytes?: bigint };
+  readonly unidentified?: {
+    readonly maxAgeMs?: number;
+    readonly maxTotalBytes?: bigint;
+    /** How long after its last write an archive may still be half of one; default ten minutes. */
+    readonly restMs?: number;
+  };
   readonly budget: { readonly maxArchives?: number; readonly maxBytes?: bigint };
   readonly breaker: { readonly maxShare: number; readonly minArchives: number };
   readonly pressure?: DiskPressure;
@@ -169,7 +174,14 @@ export interface Decision {
   readonly policy: Rule | null;
   /** The resource that decided where no rule does (`spec.unidentified`). */
   readonly resource: PolicyResource | null;
-  /** A sentence. */
+  /** For a deletion the field that asks for it: `spec.podPolicies[1].maxCheckpoints`. */
+  readonly field?: string;
+  /**
+   * For a deletion its place in the order in which they are to be carried out. Whoever stops on the way leaves a
+   * directory whose next plan goes on where he stopped.
+   */
+  readonly turn?: number;
+  /** What is to be said of the archive, to be read behind its name. */
   readonly reason: string;
 }
 
@@ -177,9 +189,11 @@ export interface Decision {
 export interface Unmet {
   readonly policy: Rule | null;
   readonly limit: 'count' | 'total' | 'size' | 'age' | 'pressure' | 'unidentified';
-  /** What is over it: `shop/cart/main`, `shop`, or the directory. */
+  /** What is over it: `container shop/cart/main`, `namespace shop`, `the disk`. */
   readonly of: string;
-  /** Archives that pins or `keepLast` hold. */
+  /** The field that is not met: `spec.podPolicies[1].maxCheckpoints`. */
+  readonly field?: string;
+  /** Files of the archives that pins, `keepLast` or a resource with errors hold. */
   readonly heldBy: readonly string[];
   /** A sentence. */
   readonly message: string;
@@ -189,7 +203,10 @@ export interface Plan {
   /** One for each archive of the inventory, in its order. */
   readonly decisions: readonly Decision[];
   readonly unmet: readonly Unmet[];
-  /** When the next age or grace period ends that would change this plan; null when none. */
+  /**
+   * The next instant at which time alone may change the deletions: an age or a grace period ends, or a
+   * modification time lies no longer in the future. Never later than the change itself; null when none is to come.
+   */
   readonly nextDue: Instant | null;
 }
 

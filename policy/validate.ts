@@ -29,7 +29,7 @@ export function needsGovern(document: unknown): boolean {
 
 /** What an author without the verb `govern` may not write. */
 export function trespassFindings(document: JsonObject, user: string): Finding[] {
-  const who = `${user} may not govern beyond the namespace of the resource`;
+  const who = `reaches beyond the namespace of the resource, and ${user} may not govern there`;
   const remedy =
     'keep to policies for that namespace, or ask an administrator for the verb govern on checkpointrestoreoperators.criu.org';
   const findings = fieldsBeyondNamespace(document).map((field) =>

@@ -1,0 +1,92 @@
+import type { Fields } from './fields.ts';
+import { type FindingCode, finding } from './findings.ts';
+import { own, text } from './json.ts';
+import { counted } from './reasons.ts';
+import type { BucketLimits, Rule } from './types.ts';
+
+/** What a policy says at any level, as far as its limits are compared. */
+type Common = Pick<
+  Rule,
+  | 'retainOrphan'
+  | 'maxArchiveBytes'
+  | 'maxAgeMs'
+  | 'keepLast'
+  | 'minIntervalMs'
+  | 'maxConcurrent'
+  | 'checkpointing'
+>;
+
+/** Limits of one policy that cannot both hold, and those that never act. Buckets come narrowest first. */
+export function limitFindings(fields: Fields, common: Common, buckets: readonly BucketLimits[]): void {
+  buckets.forEach((bucket, index) => {
+    contradictions(fields, common, bucket);
+    neverFull(fields, common, bucket);
+    widerFirst(fields, bucket, buckets.slice(index + 1));
+  });
+}
+
+/** A policy without a limit is more than nothing: it takes the place of broader ones, which may have some. */
+export function noLimitFindings(fields: Fields, common: Common, buckets: readonly BucketLimits[]): void {
+  const { maxArchiveBytes, maxAgeMs, minIntervalMs, maxConcurrent, retainOrphan, checkpointing } = common;
+  const limits = [
+    maxArchiveBytes,
+    maxAgeMs,
+    minIntervalMs,
+    maxConcurrent,
+    ...buckets.flatMap(({ maxCount, maxTotalBytes }) => [maxCount, maxTotalBytes]),
+  ];
+  if (limits.some((each) => each !== undefined) || !retainOrphan || checkpointing === 'Deny') return;
+  const remedy =
+    'add maxCheckpoints, maxTotalSize, maxCheckpointSize or timeThreshold, unless nothing is to be limited';
+  fields.findings.push(finding('nothingLimited', fields.path, undefined, 'sets no limit', remedy));
+}
+
+function contradictions(fields: Fields, { maxArchiveBytes, keepLast }: Common, bucket: BucketLimits): void {
+  const { maxCount, maxTotalBytes, countField, totalField } = bucket;
+  if (maxArchiveBytes !== undefined && maxTotalBytes !== undefined && maxArchiveBytes > maxTotalBytes) {
+    const message = `is more than ${totalField} (${shownAt(fields, totalField)}), so the largest archives it allows can never be kept`;
+    const remedy = `lower maxCheckpointSize or raise ${totalField}`;
+    push(fields, 'limitsContradict', 'maxCheckpointSize', message, remedy);
+  }
+  if (maxCount !== undefined && keepLast > maxCount) {
+    const message = `holds more archives than ${countField} (${maxCount}) allows`;
+    push(fields, 'limitsContradict', 'keepLast', message, `lower keepLast or raise ${countField}`);
+  }
+}
+
+/** As many archives as may be, each as large as may be, fit into the total. */
+function neverFull(fields: Fields, { maxArchiveBytes: size }: Common, bucket: BucketLimits): void {
+  const { maxCount, maxTotalBytes, countField, totalField } = bucket;
+  if (size === undefined || maxCount === undefined || maxTotalBytes === undefined) return;
+  if (size * BigInt(maxCount) > maxTotalBytes) return;
+  const archives = `${counted(maxCount, 'archive')} (${countField}) of at most ${shownAt(fields, 'maxCheckpointSize')}`;
+  push(fields, 'neverBinds', totalField, `never acts: ${archives} always fit`, 'lower it or remove it');
+}
+
+/** Of the global levels: a limit for a container that exceeds the pod's or the namespace's is never reached. */
+function widerFirst(fields: Fields, narrower: BucketLimits, wider: readonly BucketLimits[]): void {
+  const { maxCount, maxTotalBytes, countField, totalField } = narrower;
+  const count = wider.find((each) => isBelow(each.maxCount, maxCount));
+  const total = wider.find((each) => isBelow(each.maxTotalBytes, maxTotalBytes));
+  if (count !== undefined) reachedFirst(fields, countField, count.countField);
+  if (total !== undefined) reachedFirst(fields, totalField, total.totalField);
+}
+
+function isBelow(one: number | bigint | undefined, other: number | bigint | undefined): boolean {
+  return one !== undefined && other !== undefined && one < other;
+}
+
+function reachedFirst(fields: Fields, field: string, first: string): void {
+  const message = `never acts: ${first} (${shownAt(fields, first)}) is always reached first`;
+  push(fields, 'neverBinds', field, message, `lower it or raise ${first}`);
+}
+
+function push(fields: Fields, code: FindingCode, field: string, message: string, remedy: string): void {
+  fields.findings.push(finding(code, `${fields.path}.${field}`, own(fields.object, field), message, remedy));
+}
+
+/** A field that has been read, as the user wrote it. */
+function shownAt({ object }: Fields, field: string): string {
+  const value = own(object, field);
+  return typeof value === 'number' ? value.toString() : text(value);
+}
