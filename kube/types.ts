@@ -30,3 +30,10 @@ export interface PodLookup {
    */
   get(namespace: string, name: string): Promise<PodFacts | null>;
 }
+
+/** Where the rooms that talk to an API server or read files tell what happens; pino's loggers have this shape. */
+export interface Log {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}

@@ -7,6 +7,8 @@ export interface Problem {
   /** `team-a/quotas`; empty where a document has no name. */
   readonly resource: string;
   readonly finding: Finding;
+  /** Of an error: what is in force meanwhile, to be read behind it. Absent where the source cannot say. */
+  readonly fate?: string;
 }
 
 /** Where policies come from: files, or the API server. */

@@ -1,0 +1,83 @@
+import { createServer } from 'node:http';
+import type { Registry } from 'prom-client';
+
+export interface MetricsListener {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/** Where a listener listens. */
+export interface ListenAddress {
+  /** Absent: all addresses of the machine. */
+  readonly host?: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+}
+
+const SLOWEST_REQUEST_MS = 5_000;
+
+/**
+ * Serves `/metrics` and, for a liveness probe, `/healthz`, over plain HTTP; there are no secrets in either.
+ * Rejects with a sentence when the address cannot be had.
+ *
+ * @param isHealthy asked by `/healthz`, which answers 503 where it says no.
+ */
+export async function serveMetrics(
+  registry: Registry,
+  address: ListenAddress,
+  isHealthy: () => boolean = () => true,
+): Promise<MetricsListener> {
+  const server = createServer((request, response) => {
+    const answer = (status: number, type: string, body: string) => {
+      response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(body) });
+      response.end(request.method === 'HEAD' ? undefined : body);
+    };
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      response.setHeader('allow', 'GET, HEAD');
+      answer(405, 'text/plain', 'method not allowed\n');
+      return;
+    }
+    const path = request.url?.split('?', 1)[0];
+    if (path === '/metrics') {
+      registry.metrics().then(
+        (text) => answer(200, registry.contentType, text),
+        () => answer(500, 'text/plain', 'the metrics cannot be collected\n'),
+      );
+    } else if (path === '/healthz') {
+      const healthy = isHealthy();
+      answer(healthy ? 200 : 503, 'text/plain', healthy ? 'ok\n' : 'not healthy\n');
+    } else {
+      answer(404, 'text/plain', 'here are /metrics and /healthz\n');
+    }
+  });
+  server.requestTimeout = SLOWEST_REQUEST_MS;
+  server.headersTimeout = SLOWEST_REQUEST_MS;
+  const port = await listen(server, address);
+  return {
+    port,
+    async close() {
+      const closed = new Promise((resolve) => server.close(resolve));
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+async function listen(server: ReturnType<typeof createServer>, address: ListenAddress): Promise<number> {
+  const name = `${address.host ?? ''}:${address.port}`;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error) =>
+      reject(
+        new Error(
+          `--metrics ${name} cannot be listened on (${error.message}); choose another address or port`,
+          {
+            cause: error,
+          },
+        ),
+      ),
+    );
+    server.listen({ port: address.port, ...(address.host && { host: address.host }) }, resolve);
+  });
+  const bound = server.address();
+  return typeof bound === 'object' && bound !== null ? bound.port : address.port;
+}

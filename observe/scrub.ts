@@ -1,0 +1,25 @@
+const CENSORED = '[redacted]';
+
+/** A JSON string's inside. */
+const INSIDE = String.raw`(?:[^"\\]|\\.)*`;
+
+/** Fields that hold a secret, whatever it looks like. */
+const SECRET_FIELDS = new RegExp(
+  String.raw`"((?:[\w-]*[-_])?(?:token|password|passwd|secret|authorization|cookie|set-cookie|client-key-data|clientKeyData|bearerToken|apiKey))":"${INSIDE}"`,
+  'gi',
+);
+
+/** What is secret by its look. */
+const SECRETS: readonly RegExp[] = [
+  // A JSON web token: service accounts have these.
+  /eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*/g,
+  /-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|(?="))/gs,
+];
+const BEARER = /\b(Bearer|Basic) +[\w.~+/-]{8,}=*/gi;
+
+/** Takes secrets out of one line of JSON, and leaves JSON. */
+export function scrub(line: string): string {
+  let clean = line.replace(SECRET_FIELDS, `"$1":"${CENSORED}"`).replace(BEARER, `$1 ${CENSORED}`);
+  for (const secret of SECRETS) clean = clean.replace(secret, CENSORED);
+  return clean;
+}
