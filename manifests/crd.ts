@@ -1,0 +1,136 @@
+import { API_VERSION, GROUP, KIND, PLURAL, type Schema, SPEC, VERSION } from '../policy/schema.ts';
+
+/** A structural schema as the API server takes it. */
+type StructuralSchema = Readonly<Record<string, unknown>>;
+
+/** The CustomResourceDefinition, generated from `policy/schema.ts`. */
+export function customResourceDefinition(): object {
+  return {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: `${PLURAL}.${GROUP}` },
+    spec: {
+      group: GROUP,
+      scope: 'Namespaced',
+      names: {
+        kind: KIND,
+        listKind: `${KIND}List`,
+        plural: PLURAL,
+        singular: KIND.toLowerCase(),
+        shortNames: ['cro'],
+      },
+      versions: [
+        {
+          name: VERSION,
+          served: true,
+          storage: true,
+          schema: { openAPIV3Schema: ROOT },
+          subresources: { status: {} },
+          additionalPrinterColumns: COLUMNS,
+        },
+      ],
+    },
+  };
+}
+
+/**
+ * Unknown fields are kept, not pruned: a misspelt limit would vanish without a word where a client does not ask for
+ * strict validation. Kept, it reaches the webhook, which refuses it and names the field that was meant.
+ */
+const KEEP_UNKNOWN = { 'x-kubernetes-preserve-unknown-fields': true };
+
+function structural(schema: Schema): StructuralSchema {
+  const { properties, items, type, ...rest } = schema;
+  return {
+    ...(type !== undefined && { type }),
+    ...rest,
+    ...(properties !== undefined && {
+      properties: Object.fromEntries(
+        Object.entries(properties).map(([name, child]) => [name, structural(child)]),
+      ),
+      ...KEEP_UNKNOWN,
+    }),
+    ...(items !== undefined && { items: structural(items) }),
+  };
+}
+
+const CONDITION: StructuralSchema = {
+  type: 'object',
+  description: 'One aspect of the resource.',
+  required: ['type', 'status', 'lastTransitionTime', 'reason', 'message'],
+  properties: {
+    type: { type: 'string', description: 'Which aspect, for example Conflicted.', maxLength: 316 },
+    status: { type: 'string', enum: ['True', 'False', 'Unknown'], description: 'Whether it is so.' },
+    observedGeneration: {
+      type: 'integer',
+      format: 'int64',
+      minimum: 0,
+      description: 'The metadata.generation that it was judged by.',
+    },
+    lastTransitionTime: { type: 'string', format: 'date-time', description: 'When status last changed.' },
+    reason: { type: 'string', minLength: 1, maxLength: 1024, description: 'The reason in one word.' },
+    message: { type: 'string', maxLength: 32768, description: 'The reason in a sentence.' },
+  },
+};
+
+const STATUS: StructuralSchema = {
+  type: 'object',
+  description: 'What became of the policies.',
+  properties: {
+    observedGeneration: {
+      type: 'integer',
+      format: 'int64',
+      minimum: 0,
+      description: 'The metadata.generation that the rest of the status is about.',
+    },
+    conditions: {
+      type: 'array',
+      description: 'What there is to say of the resource, one entry for each aspect.',
+      'x-kubernetes-list-type': 'map',
+      'x-kubernetes-list-map-keys': ['type'],
+      items: CONDITION,
+    },
+  },
+};
+
+const ROOT: StructuralSchema = {
+  type: 'object',
+  required: ['spec'],
+  description: `What may be kept of the checkpoint archives on each node, by container, pod and namespace. Sizes are quantities of bytes (500Mi), durations have a unit (40d). A ${KIND} of ${API_VERSION} may always speak of its own namespace; beyond that its author needs the verb govern.`,
+  properties: {
+    apiVersion: { type: 'string', description: API_VERSION },
+    kind: { type: 'string', description: KIND },
+    metadata: { type: 'object' },
+    spec: structural(SPEC),
+    status: STATUS,
+  },
+  ...KEEP_UNKNOWN,
+};
+
+const COLUMNS = [
+  {
+    name: 'Directory',
+    type: 'string',
+    jsonPath: '.spec.checkpointDirectory',
+    description: 'The directory on each node that the policies are for.',
+  },
+  {
+    name: 'Per-Container',
+    type: 'integer',
+    jsonPath: '.spec.globalPolicy.maxCheckpointsPerContainer',
+    description: 'Archives that the global policy keeps of one container.',
+  },
+  {
+    name: 'Older-Than',
+    type: 'string',
+    jsonPath: '.spec.globalPolicy.timeThreshold',
+    description: 'Age at which the global policy deletes archives.',
+  },
+  {
+    name: 'Conflicted',
+    type: 'string',
+    jsonPath: '.status.conditions[?(@.type=="Conflicted")].status',
+    description: 'Whether an older resource says something else about the same archives.',
+  },
+  { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
+];

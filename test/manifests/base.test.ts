@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import { readdir, readFile } from 'node:fs/promises';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { parse, parseAllDocuments } from 'yaml';
+
+const folder = fileURLToPath(new URL('../../manifests/base/', import.meta.url));
+
+async function rulesOf(file: string, role: string): Promise<unknown> {
+  const documents = parseAllDocuments(await readFile(folder + file, 'utf8')).map((each): unknown =>
+    each.toJS(),
+  );
+  const found = documents.find(
+    (each) =>
+      typeof each === 'object' &&
+      each !== null &&
+      'rules' in each &&
+      JSON.stringify(each).includes(`"${role}"`),
+  );
+  return found && typeof found === 'object' && 'rules' in found ? found.rules : undefined;
+}
+
+test('the kustomization names every file', async () => {
+  const { resources } = parse(await readFile(`${folder}kustomization.yaml`, 'utf8'));
+  const files = (await readdir(folder)).filter((name) => name !== 'kustomization.yaml');
+  assert.deepEqual([...resources].sort(), files.sort());
+});
+
+test('the programs have the rights that they use, and no others', async () => {
+  const policies = {
+    apiGroups: ['criu.org'],
+    resources: ['checkpointrestoreoperators'],
+    verbs: ['get', 'list', 'watch'],
+  };
+  assert.deepEqual(await rulesOf('webhook-rbac.yaml', 'checkpoint-warden-webhook'), [
+    policies,
+    { apiGroups: ['authorization.k8s.io'], resources: ['subjectaccessreviews'], verbs: ['create'] },
+    { apiGroups: ['authentication.k8s.io'], resources: ['tokenreviews'], verbs: ['create'] },
+    { apiGroups: [''], resources: ['pods', 'nodes'], verbs: ['get', 'list', 'watch'] },
+    { apiGroups: ['checkpoint.criu.org'], resources: ['pods/checkpoint'], verbs: ['get'] },
+  ]);
+  assert.deepEqual(await rulesOf('collector-rbac.yaml', 'checkpoint-warden-collector'), [
+    policies,
+    { apiGroups: [''], resources: ['pods'], verbs: ['get'] },
+    { apiGroups: ['authentication.k8s.io'], resources: ['tokenreviews'], verbs: ['create'] },
+    { apiGroups: ['authorization.k8s.io'], resources: ['subjectaccessreviews'], verbs: ['create'] },
+    { apiGroups: [''], resources: ['nodes/checkpoint'], verbs: ['create'] },
+  ]);
+});

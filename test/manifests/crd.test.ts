@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { test } from 'node:test';
+import { parse } from 'yaml';
+import { customResourceDefinition } from '../../manifests/crd.ts';
+import { CRD_FILE, crdText } from '../../manifests/generate.ts';
+import { isObject, own } from '../../policy/json.ts';
+import { SPEC } from '../../policy/schema.ts';
+
+const specPath = ['spec', 'versions', 0, 'schema', 'openAPIV3Schema', 'properties', 'spec'] as const;
+
+function at(value: unknown, ...keys: readonly (string | number)[]): unknown {
+  return keys.reduce<unknown>((each, key) => {
+    if (Array.isArray(each)) return each[Number(key)];
+    return isObject(each) ? own(each, String(key)) : undefined;
+  }, value);
+}
+
+/** Every schema with properties, and every property, with its path. */
+function* schemas(schema: unknown, path: string): Generator<readonly [path: string, schema: object]> {
+  if (!isObject(schema)) return;
+  yield [path, schema];
+  const properties = own(schema, 'properties');
+  if (isObject(properties)) {
+    for (const [name, child] of Object.entries(properties)) yield* schemas(child, `${path}.${name}`);
+  }
+  yield* schemas(own(schema, 'items'), `${path}[]`);
+}
+
+test('the committed file is what `npm run manifests` writes', async () => {
+  assert.equal(await readFile(CRD_FILE, 'utf8'), crdText(), 'run npm run manifests');
+  assert.deepEqual(parse(crdText()), JSON.parse(JSON.stringify(customResourceDefinition())));
+});
+
+test('every object of the spec keeps unknown fields, so that the webhook can name them', () => {
+  const spec = at(customResourceDefinition(), ...specPath);
+  const objects = [...schemas(spec, 'spec')].filter(([, schema]) => 'properties' in schema);
+  assert.ok(objects.length >= 8, String(objects.length));
+  for (const [path, schema] of objects) {
+    assert.equal(at(schema, 'x-kubernetes-preserve-unknown-fields'), true, path);
+  }
+  const root = at(customResourceDefinition(), ...specPath.slice(0, -2));
+  assert.equal(at(root, 'x-kubernetes-preserve-unknown-fields'), true, 'root');
+});
+
+test('every field has a description for kubectl explain', () => {
+  for (const [path, schema] of schemas(at(customResourceDefinition(), ...specPath.slice(0, -2)), '')) {
+    if (path === '.metadata' || path.endsWith('[]')) continue;
+    assert.match(String(at(schema, 'description')), /^\S.*[.\w]$/, path);
+  }
+});
+
+test('nothing of the schema is lost on the way', () => {
+  const names = (schema: unknown) => [...schemas(schema, 'spec')].map(([path]) => path);
+  assert.deepEqual(names(at(customResourceDefinition(), ...specPath)), names(SPEC));
+});

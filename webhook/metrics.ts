@@ -1,0 +1,140 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { CertificateSource } from '../certs/source.ts';
+import type { PolicySource } from '../source/source.ts';
+import type { Answer } from './reply.ts';
+
+/** What is counted of the webhook. */
+export interface Metrics {
+  readonly registry: Registry;
+  reviewed(endpoint: string, verdict: Answer['verdict'], seconds: number): void;
+  /** A request that got no AdmissionReview, by its HTTP status. */
+  turnedAway(status: number): void;
+  /** Nobody could say whether an author may govern. */
+  rightUnknown(): void;
+  /** A connection that ended in its handshake, by the error's code. */
+  tlsFailed(code: string): void;
+  /** The gateway's thread has ended on its own. */
+  gatewayCrashed(): void;
+}
+
+export function createMetrics(
+  source: Pick<PolicySource, 'isFresh' | 'resources' | 'problems'>,
+  certificates: Pick<CertificateSource, 'describe'>,
+): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  const duration = new Histogram({
+    name: 'checkpoint_warden_admission_duration_seconds',
+    help: 'Time from the whole request to the answer.',
+    labelNames: ['endpoint'] as const,
+    buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    registers,
+  });
+  const decisions = new Counter({
+    name: 'checkpoint_warden_admission_decisions_total',
+    help: 'Answers by verdict: allowed, denied, error (no judgement was possible) or malformed.',
+    labelNames: ['endpoint', 'verdict'] as const,
+    registers,
+  });
+  const refused = new Counter({
+    name: 'checkpoint_warden_http_errors_total',
+    help: 'Requests that were answered without an AdmissionReview, by HTTP status.',
+    labelNames: ['status'] as const,
+    registers,
+  });
+  const unknownRights = new Counter({
+    name: 'checkpoint_warden_access_review_failures_total',
+    help: 'SubjectAccessReviews without an answer.',
+    registers,
+  });
+  const tlsErrors = new Counter({
+    name: 'checkpoint_warden_tls_errors_total',
+    help: 'Connections that failed in their TLS handshake, by error code.',
+    labelNames: ['code'] as const,
+    registers,
+  });
+  const crashes = new Counter({
+    name: 'checkpoint_warden_gateway_crashes_total',
+    help: "How often the gateway's thread ended on its own and was begun again.",
+    registers,
+  });
+  const gauge = (name: string, help: string, value: () => number) =>
+    new Gauge({
+      name: `checkpoint_warden_${name}`,
+      help,
+      registers,
+      collect() {
+        this.set(value());
+      },
+    });
+  gauge('certificate_expiry_timestamp_seconds', 'When the served certificate expires, Unix time.', () => {
+    return certificates.describe().notAfter / 1000;
+  });
+  gauge('certificate_problem', '1 while a newer certificate cannot be taken.', () => {
+    return certificates.describe().problem === null ? 0 : 1;
+  });
+  gauge('policy_source_fresh', '1 while the policies are known to be current.', () =>
+    Number(source.isFresh()),
+  );
+  gauge('policy_resources', 'Policy resources in force.', () => source.resources().length);
+  gauge(
+    'policy_problems',
+    'Errors and warnings on the policies as they are.',
+    () => source.problems().length,
+  );
+
+  return {
+    registry,
+    reviewed(endpoint, verdict, seconds) {
+      duration.observe({ endpoint }, seconds);
+      decisions.inc({ endpoint, verdict });
+    },
+    turnedAway: (status) => refused.inc({ status }),
+    rightUnknown: () => unknownRights.inc(),
+    tlsFailed: (code) => tlsErrors.inc({ code }),
+    gatewayCrashed: () => crashes.inc(),
+  };
+}
+
+/**
+ * Serves `/metrics` in plain HTTP, away from the admission port.
+ * @param more what others have measured, as text.
+ */
+export async function serveMetrics(
+  { registry }: Metrics,
+  { host, port }: { readonly host: string; readonly port: number },
+  more: () => Promise<string> = async () => '',
+): Promise<{ readonly url: string; stop(): Promise<void> }> {
+  collectDefaultMetrics({ register: registry });
+  const server = createServer(async (request, response) => {
+    if (request.url !== '/metrics') {
+      response.writeHead(404, { 'content-type': 'text/plain' }).end('metrics are at /metrics\n');
+      return;
+    }
+    try {
+      const text = (await Promise.all([registry.metrics(), more()])).join('');
+      response.writeHead(200, { 'content-type': registry.contentType }).end(text);
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      response.writeHead(500, { 'content-type': 'text/plain' }).end(`metrics cannot be collected: ${why}\n`);
+    }
+  });
+  server.listen(port, host);
+  await once(server, 'listening');
+  const { address, port: bound } = server.address() as AddressInfo;
+  return {
+    url: `http://${urlHost(address)}:${bound}/metrics`,
+    async stop() {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
+
+/** An IPv6 address in brackets. */
+export function urlHost(address: string): string {
+  return address.includes(':') ? `[${address}]` : address;
+}

@@ -1,0 +1,28 @@
+/** Milliseconds. */
+export interface Timings {
+  /** From the connection to the end of the TLS handshake. */
+  readonly handshake: number;
+  /** From the first byte of a request to the end of its headers. */
+  readonly headers: number;
+  /** From the first byte of a request to its last. */
+  readonly request: number;
+  /** That an idle connection stays open. */
+  readonly keepAlive: number;
+  /** How often the two limits on requests are looked at. */
+  readonly check: number;
+  /** From the wish to stop to the end of new connections, while the endpoints of the Service catch up. */
+  readonly drain: number;
+  /** From then on, for what is in flight; at its end connections are cut. */
+  readonly finish: number;
+}
+
+export const TIMINGS: Timings = {
+  handshake: 10_000,
+  headers: 10_000,
+  request: 20_000,
+  // The API server keeps idle connections for 90 s: whoever closes first must not be us, or requests get lost.
+  keepAlive: 100_000,
+  check: 2_000,
+  drain: 10_000,
+  finish: 15_000,
+};

@@ -1,0 +1,56 @@
+import { hasErrors } from '../policy/findings.ts';
+import { resourceKey } from '../policy/govern.ts';
+import type { Finding, Instant, PolicyResource } from '../policy/types.ts';
+import { judge, needsGovern, trespassFindings } from '../policy/validate.ts';
+import { confirmFinding, confirmsAnew, saysNothingNew } from './author.ts';
+import type { LiveCatalog } from './live-catalog.ts';
+import { type Answer, allowed, denied, failed } from './reply.ts';
+import type { PolicyRequest, WriteRequest } from './review.ts';
+import { NoAnswer, type Rights } from './rights.ts';
+
+/** What the webhooks judge by. */
+export interface Bench {
+  /** Null until the first whole set of policies is known. */
+  catalog(): LiveCatalog | null;
+  readonly rights: Rights;
+}
+
+/** Is this policy sound beside the others, and its author's to make? */
+export async function validate(request: PolicyRequest, bench: Bench, deadline: Instant): Promise<Answer> {
+  if (request.operation !== 'CREATE' && request.operation !== 'UPDATE') return allowed();
+  const isSpecOld = saysNothingNew(request);
+  if (isSpecOld && !confirmsAnew(request)) return allowed();
+  const { object, user } = request;
+  let trespass: readonly Finding[] = [];
+  if (needsGovern(object)) {
+    try {
+      const isTrespass = !(await bench.rights.mayGovern(user, deadline));
+      if (isTrespass)
+        trespass = isSpecOld ? [confirmFinding(user.username)] : trespassFindings(object, user.username);
+    } catch (error) {
+      if (!(error instanceof NoAnswer)) throw error;
+      return failed('InternalError', `${error.message}; apply it again`);
+    }
+  }
+  if (isSpecOld) return trespass.length > 0 ? denied(resourceName(request, null), trespass) : allowed();
+  // From here to the end nothing waits: of two requests that conflict the second sees the first.
+  const catalog = bench.catalog();
+  if (catalog === null) return notYetKnown();
+  const { resource, findings } = judge(object, catalog.policies());
+  const all = [...findings, ...trespass];
+  if (resource === null || hasErrors(all)) return denied(resourceName(request, resource), all);
+  if (!request.dryRun) catalog.hold(resource);
+  return allowed(all);
+}
+
+export function notYetKnown(): Answer {
+  return failed(
+    'ServiceUnavailable',
+    'the policies of the cluster are not known yet; apply it again in a moment',
+  );
+}
+
+/** `team-a/quotas` */
+export function resourceName(request: WriteRequest, resource: PolicyResource | null): string {
+  return resource === null ? `${request.namespace}/${request.name}` : resourceKey(resource.reference);
+}
