@@ -1,6 +1,6 @@
-import type { OpenFile } from './files.ts';
-import type { Pace } from './pace.ts';
-import { type Place, EXTENSION_LIMIT, TarWalk } from './tar.ts';
+import type { OpenFile } from '../system/files.ts';
+import type { Pace } from '../system/pace.ts';
+import { EXTENSION_LIMIT, type Place, TarWalk } from './tar.ts';
 import { Block } from './tar-header.ts';
 
 /** Counts what is read of a file, for budgets and for tests that assert the work done. */

@@ -12,8 +12,16 @@ import {
   statSync,
   watch,
 } from 'node:fs';
-import { rename, statfs, unlink } from 'node:fs/promises';
-import type { FileFacts, FileKind, FileName, FileSystem, Listing, OpenFile } from './files.ts';
+import { link, rename, statfs, unlink } from 'node:fs/promises';
+import {
+  errorCode,
+  type FileFacts,
+  type FileKind,
+  type FileName,
+  type FileSystem,
+  type Listing,
+  type OpenFile,
+} from './files.ts';
 
 /** Without O_NONBLOCK, opening a FIFO would wait for its writer for ever. */
 const OPEN_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
@@ -39,9 +47,10 @@ export const nodeFiles: FileSystem = {
   list: (directory) => new NodeListing(directory),
   lstat: (path) => factsOrNull(() => lstatSync(path, STAT_OPTIONS)),
   stat: (path) => factsOrNull(() => statSync(path, STAT_OPTIONS)),
-  exists: (path) => lstatSync(path, STAT_OPTIONS) !== undefined,
+  exists: (path) => look(() => lstatSync(path, STAT_OPTIONS)) !== undefined,
   open: (path) => new NodeFile(openSync(path, OPEN_FLAGS)),
   rename,
+  link,
   unlink,
   async statfs(path) {
     const facts = await statfs(path, { bigint: true });
@@ -107,9 +116,19 @@ function decodeName(latin1: string): FileName {
   return isUtf8(bytes) ? bytes.toString('utf8') : bytes;
 }
 
-function factsOrNull(look: () => BigIntStats | undefined): FileFacts | null {
-  const stats = look();
+function factsOrNull(stat: () => BigIntStats | undefined): FileFacts | null {
+  const stats = look(stat);
   return stats === undefined ? null : factsOf(stats);
+}
+
+/** No file can have a name that is too long: an archive may fill its 255 bytes, and then it has no pin. */
+function look(stat: () => BigIntStats | undefined): BigIntStats | undefined {
+  try {
+    return stat();
+  } catch (error) {
+    if (errorCode(error) === 'ENAMETOOLONG') return undefined;
+    throw error;
+  }
 }
 
 function factsOf(stats: BigIntStats): FileFacts {

@@ -1,17 +1,21 @@
-import type { Disk } from '../policy/types.ts';
+import type { Disk } from '../../policy/types.ts';
 
 export type FileKind = 'file' | 'directory' | 'link' | 'fifo' | 'socket' | 'device';
 
-/** A slim copy of what stat(2) says: kept for 100,000 files, where `fs.Stats` would take 877 bytes each. */
-export interface FileFacts {
-  readonly kind: FileKind;
-  readonly bytes: number;
-  /** Disk in use: blocks, not length. */
-  readonly allocatedBytes: number;
-  /** Nanoseconds since the epoch: coarser would miss an overwrite within one millisecond. */
-  readonly modifiedNs: bigint;
+/** Which file it is and which content it has, as far as a look can tell. */
+export interface Stamp {
   readonly device: bigint;
   readonly inode: bigint;
+  readonly bytes: number;
+  /** Nanoseconds since the epoch: milliseconds would miss an overwrite within one. */
+  readonly modifiedNs: bigint;
+}
+
+/** A slim copy of what stat(2) says; an `fs.Stats` takes 877 bytes. */
+export interface FileFacts extends Stamp {
+  readonly kind: FileKind;
+  /** Disk in use: blocks, not length. */
+  readonly allocatedBytes: number;
   /** How many hard links it has. */
   readonly links: number;
 }
@@ -55,11 +59,19 @@ export interface FileSystem {
   exists(path: FileName): boolean;
   /** For reading; refuses a link (ELOOP) and does not wait for a FIFO's writer. */
   open(path: FileName): OpenFile;
+  /** Replaces what has the name `to`. */
   rename(from: FileName, to: FileName): Promise<void>;
+  /** Gives a file a further name; never replaces what has that name (EEXIST). */
+  link(existing: FileName, name: FileName): Promise<void>;
   unlink(path: FileName): Promise<void>;
   statfs(path: string): Promise<Disk>;
   /** Throws where the system has no watch left. Returns what ends it. */
   watch(directory: string, handlers: WatchHandlers): () => void;
+}
+
+/** Whether two looks saw the same file with the same content. */
+export function isSameStamp(a: Stamp, b: Stamp): boolean {
+  return a.modifiedNs === b.modifiedNs && a.bytes === b.bytes && a.inode === b.inode && a.device === b.device;
 }
 
 /** The path of a name in a directory. */
@@ -85,6 +97,8 @@ const WORDS: ReadonlyMap<string, string> = new Map([
   ['ENFILE', 'too many files are open on this machine'],
   ['ENOSPC', 'no watch or no space left'],
   ['ESTALE', 'the network file system lost it'],
+  ['EADDRINUSE', 'it is in use'],
+  ['EADDRNOTAVAIL', 'this machine has no such address'],
 ]);
 
 /** What went wrong in words, with the code: `permission denied (EACCES)`. Never holds a path. */

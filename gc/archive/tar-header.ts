@@ -88,22 +88,28 @@ export function isNamed({ bytes }: Block, name: string): boolean {
 
 /** A name without what does not change where it leads: `./a//b` is `a/b`. A directory keeps its slash. */
 export function plainName(name: string): string {
-  const parts = name.split('/').filter((part, index, all) => part !== '.' && (part !== '' || index === all.length - 1));
+  const parts = name
+    .split('/')
+    .filter((part, index, all) => part !== '.' && (part !== '' || index === all.length - 1));
   return parts.join('/');
 }
 
 function fullName(bytes: Buffer): string {
   const name = text(bytes, 0, NAME_LENGTH);
   // GNU's own format (`ustar ` and no NUL) keeps other things where POSIX keeps the prefix.
-  const posix = bytes.latin1Slice(MAGIC, MAGIC + 6) === 'ustar\0';
+  const posix = bytes.toString('latin1', MAGIC, MAGIC + 6) === 'ustar\0';
   const prefix = posix ? text(bytes, PREFIX, PREFIX_LENGTH) : '';
   return prefix === '' ? name : `${prefix}/${name}`;
 }
 
 function text(bytes: Buffer, at: number, length: number): string {
-  const all = bytes.latin1Slice(at, at + length);
-  const end = all.indexOf('\0');
-  return end < 0 ? all : all.slice(0, end);
+  return untilNul(bytes.toString('latin1', at, at + length));
+}
+
+/** What stands before the first NUL. */
+export function untilNul(text: string): string {
+  const end = text.indexOf('\0');
+  return end < 0 ? text : text.slice(0, end);
 }
 
 function startsWith(bytes: Buffer, name: string): boolean {

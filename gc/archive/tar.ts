@@ -1,4 +1,13 @@
-import { BLOCK, type Block, type Extension, headerKind, headerSize, isNamed, plainName } from './tar-header.ts';
+import {
+  BLOCK,
+  type Block,
+  type Extension,
+  headerKind,
+  headerSize,
+  isNamed,
+  plainName,
+  untilNul,
+} from './tar-header.ts';
 import { parsePax } from './tar-pax.ts';
 
 const KIB = 1024;
@@ -59,7 +68,7 @@ export class TarWalk {
     return this.#specs;
   }
 
-  /** The content of `config.dump`. */
+  /** The content of the first `config.dump`. */
   get config(): Place | null {
     return this.#config;
   }
@@ -81,43 +90,53 @@ export class TarWalk {
 
   /** Takes the bytes asked for, which stand at the start of `block`. */
   take(block: Block): void {
-    this.#taken += this.#want;
-    if (this.#taken > WALK_LIMIT) this.#fail(`its headers are longer than ${WALK_LIMIT / MIB} MiB`);
-    else if (this.#expects === 'header') this.#takeHeader(block);
-    else if (this.#expects === 'marker') this.#takeSecondZero(block);
-    else this.#takeExtension(this.#expects, block);
+    try {
+      this.#taken += this.#want;
+      if (this.#taken > WALK_LIMIT) throw new TarFault(`its headers are longer than ${WALK_LIMIT / MIB} MiB`);
+      if (this.#expects === 'header') this.#takeHeader(block);
+      else if (this.#expects === 'marker') this.#takeSecondZero(block);
+      else this.#takeExtension(this.#expects, block);
+    } catch (error) {
+      if (!(error instanceof TarFault)) throw error;
+      this.#fail(error.message);
+    }
   }
 
   /** Says that the archive is only `size` bytes long, shorter than what is wanted. */
   end(size: number): void {
     if (size === 0) this.#fail('truncated: it is empty');
-    else if (this.#at > size) this.#fail(`truncated: it ends at byte ${size}, inside an entry that reaches to ${this.#at}`);
-    else this.#fail(`truncated: it ends at byte ${size} without an end marker`);
+    else if (this.#at <= size) this.#fail(`truncated: it ends at byte ${size} without an end marker`);
+    else this.#fail(`truncated: it ends at byte ${size}, inside an entry that reaches to ${this.#at}`);
   }
 
   #takeHeader(block: Block): void {
     const kind = headerKind(block);
-    if (kind === 'zero') return this.#takeFirstZero();
-    if (kind === 'damaged') {
-      return this.#fail(this.#at === 0 ? 'it is not a tar archive' : `damaged: no tar header at byte ${this.#at}`);
+    if (kind === 'zero') {
+      this.#takeFirstZero();
+      return;
     }
-    if (++this.#headers > HEADER_LIMIT) return this.#fail(`it has more than ${HEADER_LIMIT} entries`);
+    if (kind === 'damaged') {
+      throw new TarFault(
+        this.#at === 0 ? 'it is not a tar archive' : `damaged: no header at byte ${this.#at}`,
+      );
+    }
+    if (++this.#headers > HEADER_LIMIT) throw new TarFault(`it has more than ${HEADER_LIMIT} entries`);
     const size = headerSize(block);
-    if (size === null) return this.#fail(`the header at byte ${this.#at} has an impossible size`);
-    if (kind === 'unknown') return this.#fail(`the header at byte ${this.#at} is of an unknown kind`);
-    if (kind === 'file' || kind === 'bodiless') return this.#takeEntry(kind, size, block);
-    return this.#expectExtension(kind, size);
+    if (size === null) throw new TarFault(`the header at byte ${this.#at} has an impossible size`);
+    if (kind === 'unknown') throw new TarFault(`the header at byte ${this.#at} is of an unknown kind`);
+    if (kind === 'file' || kind === 'bodiless') this.#takeEntry(kind, size, block);
+    else this.#expectExtension(kind, size);
   }
 
   #takeEntry(kind: 'file' | 'bodiless', ownSize: number, block: Block): void {
     const bytes = this.#size ?? ownSize;
     // Readers differ in whether a link or a directory with a size has a body.
     if (kind === 'bodiless' && bytes > 0) {
-      return this.#fail(`the header at byte ${this.#at} is no file, and has a size`);
+      throw new TarFault(`the header at byte ${this.#at} is no file's, and has a size`);
     }
     const content = this.#at + BLOCK;
     if (kind === 'file' && this.#isNamed('spec.dump', block)) this.#specs.push({ at: content, bytes });
-    if (kind === 'file' && this.#isNamed('config.dump', block)) this.#config = { at: content, bytes };
+    if (kind === 'file' && this.#isNamed('config.dump', block)) this.#config ??= { at: content, bytes };
     this.#name = null;
     this.#size = null;
     this.#seen.clear();
@@ -130,10 +149,12 @@ export class TarWalk {
 
   #expectExtension(kind: Extension, bytes: number): void {
     if (bytes === 0 || bytes > EXTENSION_LIMIT) {
-      return this.#fail(`the extended header at byte ${this.#at} is ${bytes} bytes long`);
+      throw new TarFault(`the extended header at byte ${this.#at} is ${bytes} bytes long`);
     }
     // Two of a kind before one entry: readers differ in which of them speaks.
-    if (this.#seen.has(kind)) return this.#fail(`the extended header at byte ${this.#at} is the second of its kind`);
+    if (this.#seen.has(kind)) {
+      throw new TarFault(`the extended header at byte ${this.#at} is the second of its kind`);
+    }
     this.#seen.add(kind);
     this.#extensionBytes = bytes;
     this.#expects = kind;
@@ -141,44 +162,48 @@ export class TarWalk {
     this.#want = padded(bytes);
   }
 
-  #takeExtension(kind: Extension, block: Block): void {
-    const body = block.bytes.latin1Slice(0, this.#extensionBytes);
-    if (kind === 'longName' && !this.#rename(body.replace(/\0[^]*$/, ''))) return;
-    if (kind === 'pax' || kind === 'globalPax') {
-      const fields = parsePax(body);
-      if (fields === null) return this.#failExtension('cannot be read');
-      if (kind === 'globalPax') {
-        if (fields.size !== null || fields.path !== null) return this.#failExtension('gives all entries one size or name');
-        this.#seen.delete(kind);
-      } else {
-        if (fields.path !== null && !this.#rename(fields.path)) return;
-        this.#size = fields.size;
-      }
-    }
+  #takeExtension(kind: Extension, { bytes }: Block): void {
+    const body = bytes.toString('latin1', 0, this.#extensionBytes);
+    if (kind === 'pax') this.#takePax(body);
+    if (kind === 'globalPax') this.#takeGlobalPax(body);
+    if (kind === 'longName') this.#rename(untilNul(body));
     this.#expects = 'header';
     this.#moveTo(this.#at + this.#want);
   }
 
-  #rename(name: string): boolean {
-    if (this.#name !== null) this.#failExtension('gives the entry a second name');
-    this.#name ??= name;
-    return this.#fault === null;
+  #takePax(body: string): void {
+    const fields = parsePax(body);
+    if (fields === null) throw new TarFault(`the extended header before byte ${this.#at} cannot be read`);
+    if (fields.path !== null) this.#rename(fields.path);
+    this.#size = fields.size;
+  }
+
+  #takeGlobalPax(body: string): void {
+    const fields = parsePax(body);
+    // One size or path for all entries makes no sense, and readers differ.
+    if (fields === null || fields.size !== null || fields.path !== null) {
+      throw new TarFault(`the global header before byte ${this.#at} cannot be read`);
+    }
+    this.#seen.delete('globalPax');
+  }
+
+  #rename(name: string): void {
+    if (this.#name !== null) throw new TarFault(`the entry before byte ${this.#at} has two names`);
+    this.#name = name;
   }
 
   #takeFirstZero(): void {
-    if (this.#seen.size > 0) return this.#fail(`the extended header before byte ${this.#at} has no entry`);
+    if (this.#seen.size > 0) throw new TarFault(`the extended header before byte ${this.#at} has no entry`);
     this.#expects = 'marker';
     this.#moveTo(this.#at + BLOCK);
   }
 
   #takeSecondZero(block: Block): void {
-    if (headerKind(block) !== 'zero') return this.#fail(`the end marker at byte ${this.#at - BLOCK} is only half there`);
-    this.#endMarkerAt = this.#at - BLOCK;
+    const markerAt = this.#at - BLOCK;
+    if (headerKind(block) !== 'zero')
+      throw new TarFault(`the end marker at byte ${markerAt} is only half there`);
+    this.#endMarkerAt = markerAt;
     this.#want = 0;
-  }
-
-  #failExtension(what: string): void {
-    this.#fail(`the extended header at byte ${this.#at - BLOCK} ${what}`);
   }
 
   #moveTo(position: number): void {
@@ -188,10 +213,12 @@ export class TarWalk {
 
   #fail(fault: string): void {
     this.#fault = fault;
-    this.#endMarkerAt = null;
     this.#want = 0;
   }
 }
+
+/** Why an archive cannot be read, on its way to `take`. */
+class TarFault extends Error {}
 
 function padded(bytes: number): number {
   return Math.ceil(bytes / BLOCK) * BLOCK;

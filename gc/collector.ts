@@ -1,0 +1,336 @@
+import type { Log } from '../kube/types.ts';
+import type { CollectorMetrics } from '../observe/metrics.ts';
+import type { Disk, Instant } from '../policy/types.ts';
+import type { PolicySource } from '../source/source.ts';
+import type { ActivePolicies } from './deciding/active.ts';
+import type { Budget } from './deciding/budget.ts';
+import type { DiskGauge } from './deciding/disk.ts';
+import type { MissingPods } from './deciding/missing-pods.ts';
+import type { Orphans } from './deciding/orphans.ts';
+import type { Passes, PassReport } from './deciding/pass.ts';
+import type { Plans } from './deciding/plans.ts';
+import { watchedPods } from './deciding/watched-pods.ts';
+import type { Enforcer } from './deleting/enforce.ts';
+import type { Failures } from './deleting/failures.ts';
+import type { Inventory, InventoryChange } from './inventory/inventory.ts';
+import type { DirectoryWatch, Hint } from './inventory/watch.ts';
+import { type Clock, within } from './system/clock.ts';
+import type { Journal } from './telling/journal.ts';
+import type { Telling } from './telling/telling.ts';
+
+/** What a collector is made of; `assemble.ts` puts it together. */
+export interface CollectorParts {
+  readonly clock: Clock;
+  readonly inventory: Inventory;
+  readonly watch: DirectoryWatch;
+  readonly source: PolicySource;
+  readonly active: ActivePolicies;
+  readonly plans: Plans;
+  readonly orphans: Orphans | null;
+  readonly missing: MissingPods;
+  readonly budget: Budget;
+  readonly failures: Failures;
+  readonly enforcer: Enforcer;
+  readonly passes: Passes;
+  readonly journal: Journal;
+  readonly disk: DiskGauge;
+  readonly telling: Telling;
+  readonly metrics: CollectorMetrics;
+  readonly log: Log;
+  readonly dryRun: boolean;
+  /** Milliseconds between scans; they come up to a tenth earlier or later. */
+  readonly rescanMs: number;
+  readonly random: () => number;
+  /** Whether this is still the one collector of the directory. */
+  readonly isAlone: () => boolean;
+}
+
+/** How long a stop waits for what is under way. */
+const STOP_MS = 4_000;
+
+/** How long after an error that nobody foresaw the next pass begins. */
+const AFTER_CRASH_MS = 5_000;
+
+/** A timer at most so often. */
+const MOMENT_MS = 50;
+
+/** However often the watch asks for one. */
+const LEAST_BETWEEN_SCANS_MS = 2_000;
+
+/** No pass decides on a plan that changes while it is made; a directory in which nothing rests waits a little. */
+const MOST_ROUNDS = 5;
+
+/**
+ * The loop of a collector. It is driven by levels, not by edges: whatever wakes it, a pass looks at what is there,
+ * plans what has changed, and carries out what the plan asks for; then it sleeps until the next thing falls due.
+ */
+export class Collector {
+  readonly #parts: CollectorParts;
+  #rescanAt: Instant = 0;
+  #scannedAt: Instant = 0;
+  /** The watch asks for a scan, and nothing is done before it. */
+  #wantsScan = false;
+  #renewedAt: Instant = 0;
+  #disk: Disk | null = null;
+  #passing: Promise<void> | null = null;
+  #again = false;
+  #cancelTimer: (() => void) | null = null;
+  #stopping = false;
+  #isStopped = false;
+  #sourceKnown = false;
+  /** Whether it runs by itself; a single run is driven from outside. */
+  #isLooping = false;
+  #report: PassReport | null = null;
+  readonly #ended = Promise.withResolvers<void>();
+  #endSubscription = () => {};
+
+  constructor(parts: CollectorParts) {
+    this.#parts = parts;
+    this.#ended.promise.catch(() => {});
+  }
+
+  /** Resolves after `stop`; rejects when the collector cannot go on. */
+  get ended(): Promise<void> {
+    return this.#ended.promise;
+  }
+
+  get isStopping(): boolean {
+    return this.#stopping;
+  }
+
+  /** What the last pass has decided and done; null before the first. */
+  get report(): PassReport | null {
+    return this.#report;
+  }
+
+  /**
+   * Resolves when the policies are known and the first pass is over. Rejects when the policies cannot be had.
+   * @param onPrepared called before anything is deleted; when it rejects, nothing is.
+   */
+  async start(onPrepared: () => Promise<unknown> = async () => {}): Promise<void> {
+    this.#parts.watch.start();
+    await this.prepare();
+    if (!this.#stopping) await onPrepared();
+    this.#isLooping = true;
+    this.wake();
+    await this.idle();
+  }
+
+  /** Resolves when the policies are known and the directory was scanned; nothing is deleted before. */
+  async prepare(): Promise<void> {
+    const { source } = this.#parts;
+    this.#endSubscription = source.onChange(() => {
+      if (this.#sourceKnown) this.#takePolicies();
+      this.wake();
+    });
+    await Promise.all([source.start(), this.#rescan()]);
+    this.#sourceKnown = true;
+  }
+
+  /** Plans and does not act: what the look-ups of pods go by. */
+  async plan(): Promise<void> {
+    if (this.#takePolicies()) await this.#plan();
+  }
+
+  /** Tells that something may have changed. */
+  wake(): void {
+    if (this.#stopping || !this.#isLooping) return;
+    this.#again = true;
+    this.#passing ??= this.#passUntilDone();
+  }
+
+  /** Resolves when no pass is under way. */
+  async idle(): Promise<void> {
+    while (this.#passing !== null) await this.#passing;
+  }
+
+  /** Takes a hint of the watch. What a look finds comes back as a change, also while a pass is under way. */
+  takeHint(hint: Hint): void {
+    if (this.#stopping) return;
+    const { inventory, plans, log, metrics } = this.#parts;
+    if (hint.kind === 'all') {
+      this.#wantsScan = true;
+      plans.takeAll();
+      this.wake();
+      return;
+    }
+    // While nothing was scanned a look shows nothing, and what it was hinted at would be lost.
+    if (!inventory.state.ok) this.#rescanAt = 0;
+    inventory.look(hint.names).catch((error: unknown) => {
+      metrics.errors.inc({ operation: 'look' });
+      log.error({ err: error }, 'a look at the directory failed; the next scan makes up for it');
+    });
+  }
+
+  /** Whether a pass may still act on its plan: after a minute it looks at everything again first. */
+  isInTime(): boolean {
+    return !this.#stopping && !this.#wantsScan && this.#parts.clock.now() < this.#rescanAt;
+  }
+
+  takeChange(change: InventoryChange): void {
+    const { plans, journal, active, enforcer, telling } = this.#parts;
+    const isOurs = (file: string) => enforcer.isDeleting(file);
+    const onlyOurs = change.added.length + change.modified.length === 0;
+    plans.take(change, onlyOurs && change.removed.every(({ file }) => isOurs(file)));
+    telling.archives(change);
+    if (journal.take(change, isOurs) && active.checkpointTaken()) {
+      plans.takeAll();
+      telling.policies();
+    }
+    this.wake();
+  }
+
+  /** Ends within five seconds; a deletion under way is finished, or left as a tombstone. May be called twice. */
+  async stop(): Promise<void> {
+    const { watch, orphans, source, clock, missing, log } = this.#parts;
+    if (!this.#stopping) log.info({}, 'stopping');
+    this.#stopping = true;
+    this.#cancelTimer?.();
+    this.#endSubscription();
+    watch.stop();
+    orphans?.stop();
+    const done = await within(clock, STOP_MS, Promise.allSettled([this.idle(), source.stop()]));
+    missing.save();
+    for (const each of done ?? []) {
+      if (each.status === 'rejected') log.error({ err: each.reason }, 'something could not be stopped');
+    }
+    if (done === null) log.warn({}, 'stopped while something was under way; the next start finishes it');
+    else if (!this.#isStopped) log.info({}, 'stopped');
+    this.#isStopped = true;
+    this.#ended.resolve();
+  }
+
+  async #passUntilDone(): Promise<void> {
+    try {
+      while (this.#again && !this.#stopping) {
+        this.#again = false;
+        await this.pass();
+      }
+    } catch (error) {
+      const { metrics, log, clock } = this.#parts;
+      metrics.errors.inc({ operation: 'pass' });
+      log.error({ err: error }, 'a pass ended early; the next one begins in a few seconds');
+      this.#again = false;
+      this.#sleepUntil([clock.now() + AFTER_CRASH_MS]);
+    } finally {
+      this.#passing = null;
+    }
+    // What came in while the pass ended.
+    if (this.#again) this.wake();
+  }
+
+  /** Looks, plans and acts, once. */
+  async pass(): Promise<void> {
+    const { clock, inventory, plans, active, orphans, passes, failures, telling } = this.#parts;
+    if (this.#isScanDue()) await this.#rescan();
+    if (this.#wantsScan) return this.#sleepUntil([this.#scannedAt + LEAST_BETWEEN_SCANS_MS]);
+    await this.#look();
+    // What is not seen is not planned either: waiting periods go on.
+    if (this.#stopping || !this.#takePolicies() || !inventory.state.ok) return this.#sleepUntil([]);
+    await this.#plan();
+    if (this.#stopping || !inventory.state.ok) return this.#sleepUntil([]);
+    if (active.set.global?.resource.pressure) this.#disk = await this.#parts.disk.read();
+    this.#report = await passes.run(active.set, this.#disk, orphans?.isSettled ?? true);
+    const { deleted, freedBytes } = this.#report.enforced;
+    if (deleted.length > 0) this.#parts.disk.expect(freedBytes, deleted.length);
+    this.#parts.missing.save();
+    telling.measure();
+    if (plans.isOutdated(clock.now())) this.#again = true;
+    this.#sleepUntil([inventory.nextLook(), plans.nextDue(), failures.nextRetry(clock.now())]);
+  }
+
+  /** Plans until nothing is outdated: proofs of orphans that are known already change the plan at once. */
+  async #plan(): Promise<void> {
+    const { clock, inventory, plans, active, orphans } = this.#parts;
+    for (let round = 0; round < MOST_ROUNDS && plans.isOutdated(clock.now()); round += 1) {
+      const namespaces = plans.update(active.set, active.vetoes, clock.now());
+      if (orphans === null) return;
+      const archives = [...namespaces].flatMap((namespace) => inventory.archivesOf(namespace));
+      orphans.watch(namespaces, watchedPods(archives, active.set));
+      // The inventory tells of new proofs in a microtask.
+      await null;
+    }
+  }
+
+  #isScanDue(): boolean {
+    const { clock, rescanMs } = this.#parts;
+    const since = clock.now() - this.#scannedAt;
+    if (this.#wantsScan) return since < 0 || since >= LEAST_BETWEEN_SCANS_MS;
+    // Or the clock was set back.
+    return clock.now() >= this.#rescanAt || since < -rescanMs;
+  }
+
+  async #rescan(): Promise<void> {
+    const { clock, inventory, watch, metrics, disk, budget, telling, rescanMs, random } = this.#parts;
+    const began = clock.now();
+    // Scans in between, which the watch asks for, give nobody a new budget.
+    if (Math.abs(began - this.#renewedAt) >= 0.9 * rescanMs) {
+      budget.renew();
+      this.#renewedAt = began;
+    }
+    this.#scannedAt = began;
+    this.#wantsScan = false;
+    this.#rescanAt = began + rescanMs * (0.9 + 0.2 * random());
+    if (!this.#parts.isAlone()) return this.#giveUp();
+    const state = await inventory.scan();
+    watch.check();
+    metrics.directoryOk.set(state.ok ? 1 : 0);
+    if (state.ok) {
+      metrics.lastScan.set(clock.now() / 1_000);
+      metrics.scanSeconds.set((clock.now() - began) / 1_000);
+      this.#disk = await disk.read();
+    } else {
+      metrics.errors.inc({ operation: 'scan' });
+    }
+    telling.directory(state);
+    if (state.ok && !this.#stopping) await this.#tidy();
+  }
+
+  /** Finishes what was left half done, and forgets what is there no more. */
+  async #tidy(): Promise<void> {
+    const { inventory, enforcer, failures, orphans, missing, dryRun } = this.#parts;
+    if (!dryRun) await enforcer.finishTombstones();
+    const tombstones = new Set(inventory.tombstones().map(({ name }) => name));
+    failures.retain((name) => inventory.get(name) !== null || tombstones.has(name));
+    // Before the first pass no pod is watched yet.
+    if (orphans?.isSettled && this.#report) missing.retain((...pod) => orphans.isWatching(...pod));
+  }
+
+  async #look(): Promise<void> {
+    const { inventory, clock } = this.#parts;
+    const next = inventory.nextLook();
+    if (next !== null && next <= clock.now()) await inventory.look();
+  }
+
+  /** Whether it is known what the policies are. */
+  #takePolicies(): boolean {
+    const { source, active, plans, telling, clock } = this.#parts;
+    telling.source();
+    // Policies that were known once go on acting when the source loses contact.
+    if (!active.isKnown && !source.isFresh()) return false;
+    if (active.update(source.resources(), clock.now())) plans.takeAll();
+    telling.policies();
+    return true;
+  }
+
+  #giveUp(): void {
+    const message = 'another collector has taken this directory over; this one ends';
+    this.#parts.log.error({}, message);
+    this.#ended.reject(new Error(message));
+    this.#stopping = true;
+  }
+
+  /** Until the first of these instants, or the next scan. */
+  #sleepUntil(dues: readonly (Instant | null)[]): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = null;
+    if (this.#stopping || !this.#isLooping) return;
+    const { clock } = this.#parts;
+    const next = dues.reduce<Instant>((least, due) => Math.min(least, due ?? least), this.#rescanAt);
+    // A moment at least: what stays due because it cannot be done must not spin.
+    this.#cancelTimer = clock.after(Math.max(MOMENT_MS, next - clock.now()), () => {
+      this.#cancelTimer = null;
+      this.wake();
+    });
+  }
+}

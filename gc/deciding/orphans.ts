@@ -1,0 +1,286 @@
+import type { Log, PodFacts, PodLookup } from '../../kube/types.ts';
+import type { CollectorMetrics } from '../../observe/metrics.ts';
+import type { Archive, Identity, Instant, OrphanProof } from '../../policy/types.ts';
+import type { Confirmation } from '../deleting/enforce.ts';
+import { type Clock, within } from '../system/clock.ts';
+import { explain } from '../system/files.ts';
+import type { IdentifiedArchive, MissingSince } from './missing-pods.ts';
+
+/** A pod that has archives here which a rule treats otherwise once it is gone. */
+export interface WatchedPod {
+  readonly namespace: string;
+  readonly pod: string;
+  /** The shortest grace period of the rules that look at it. */
+  readonly graceMs: number;
+  readonly archives: readonly IdentifiedArchive[];
+}
+
+export interface OrphansOptions {
+  readonly pods: PodLookup;
+  readonly missing: MissingSince;
+  readonly clock: Clock;
+  /** False while what the API server says may be old: then it proves nothing and withdraws nothing. */
+  readonly isTrusted: () => boolean;
+  /** Takes a proof, or null where there is none any more. */
+  readonly onProof: (file: string, proof: OrphanProof | null) => void;
+  readonly log: Log;
+  readonly metrics: CollectorMetrics;
+  /** 0 to 1, for jitter. */
+  readonly random?: () => number;
+  /** Milliseconds between the beginnings of two look-ups; default 50, so twenty a second. */
+  readonly apartMs?: number;
+}
+
+const AT_ONCE = 4;
+const APART_MS = 50;
+
+/** A pod is looked up again after half the grace period, but at least and at most so often. */
+const LONGEST_INTERVAL_MS = 5 * 60_000;
+const SHORTEST_INTERVAL_MS = 1_000;
+
+const TIMEOUT_MS = 10_000;
+const UNTRUSTED_WAIT_MS = 2_000;
+const FIRST_BACKOFF_MS = 1_000;
+const LONGEST_BACKOFF_MS = 60_000;
+
+/** This many failures in a row mean that the API server is away, and not that one pod may not be looked at. */
+const AWAY_AFTER = 4;
+
+/** An answer that counts as "right now" for further archives of the same pod. */
+const FRESH_MS = 2_000;
+
+interface Answer {
+  readonly facts: PodFacts | null;
+  readonly at: Instant;
+}
+
+interface Entry {
+  watched: WatchedPod;
+  /** When it is looked up next. */
+  due: Instant;
+  failures: number;
+  /** The last answer; undefined before the first. */
+  answer: Answer | undefined;
+  /** The look-up under way; null where it brought no answer. */
+  underWay: Promise<PodFacts | null | 'unknown'> | null;
+}
+
+/**
+ * Finds archives whose pod is gone, by look-ups of single pods. Only the API server's own "not found" or another
+ * UID proves it; no answer proves nothing and takes nothing back.
+ */
+export class Orphans {
+  readonly #options: OrphansOptions;
+  readonly #random: () => number;
+  readonly #entries = new Map<string, Entry>();
+  #active = 0;
+  #nextStart: Instant = 0;
+  #pausedUntil: Instant = 0;
+  #failuresInARow = 0;
+  #cancelTimer: (() => void) | null = null;
+  #stopped = false;
+
+  constructor(options: OrphansOptions) {
+    this.#options = options;
+    this.#random = options.random ?? Math.random;
+  }
+
+  /** Whether every watched pod was looked up once: until then orphans are still to come. */
+  get isSettled(): boolean {
+    for (const { answer } of this.#entries.values()) if (answer === undefined) return false;
+    return true;
+  }
+
+  isWatching(namespace: string, pod: string): boolean {
+    return this.#entries.has(keyOf(namespace, pod));
+  }
+
+  /** Takes the pods of some namespaces that matter now, in the place of those that mattered before. */
+  watch(namespaces: ReadonlySet<string>, pods: Iterable<WatchedPod>): void {
+    const { clock } = this.#options;
+    const gone = new Set<string>();
+    for (const [key, { watched }] of this.#entries) if (namespaces.has(watched.namespace)) gone.add(key);
+    for (const watched of pods) {
+      const key = keyOf(watched.namespace, watched.pod);
+      gone.delete(key);
+      const entry = this.#entries.get(key);
+      if (entry === undefined) {
+        this.#entries.set(key, { watched, due: clock.now(), failures: 0, answer: undefined, underWay: null });
+        continue;
+      }
+      const isSooner = watched.graceMs < entry.watched.graceMs;
+      entry.watched = watched;
+      if (isSooner) entry.due = Math.min(entry.due, clock.now() + this.#interval(watched));
+      const { answer } = entry;
+      if (answer === undefined) continue;
+      // An answer from before an archive was made says nothing of its pod.
+      const isOld = watched.archives.some((each) => Math.min(each.modifiedAt, clock.now()) > answer.at);
+      if (isOld) entry.due = clock.now();
+      this.#prove(entry, answer);
+    }
+    for (const key of gone) this.#forget(key);
+    this.#schedule();
+  }
+
+  /** Looks the archive's pod up now. */
+  async confirm(archive: Archive): Promise<Confirmation> {
+    const { identity } = archive;
+    const entry = identity === null ? undefined : this.#entries.get(keyOf(identity.namespace, identity.pod));
+    if (identity === null || entry === undefined || this.#stopped) return 'unknown';
+    const now = this.#options.clock.now();
+    // While the API server is away, one look-up now and then is enough to know it.
+    if (now < this.#pausedUntil) return 'unknown';
+    const { answer } = entry;
+    const isFresh = answer !== undefined && Math.abs(now - answer.at) < FRESH_MS;
+    const facts = isFresh ? answer.facts : await this.#lookUp(entry);
+    if (facts === 'unknown' || !this.#options.isTrusted()) return 'unknown';
+    return whyGone(identity, facts) === null ? 'disproved' : 'confirmed';
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#cancelTimer?.();
+    this.#cancelTimer = null;
+  }
+
+  #forget(key: string): void {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return;
+    this.#entries.delete(key);
+    for (const { file } of entry.watched.archives) this.#options.onProof(file, null);
+    this.#options.missing.forget(entry.watched.namespace, entry.watched.pod);
+  }
+
+  #schedule(): void {
+    if (this.#stopped) return;
+    this.#cancelTimer?.();
+    this.#cancelTimer = null;
+    const now = this.#options.clock.now();
+    let next: Entry | null = null;
+    for (const entry of this.#entries.values()) {
+      // The clock was set back.
+      if (entry.due - now > 2 * LONGEST_INTERVAL_MS) entry.due = now;
+      if (entry.underWay === null && (next === null || entry.due < next.due)) next = entry;
+    }
+    if (next === null || this.#active >= AT_ONCE) return;
+    const notBefore = Math.max(this.#nextStart, this.#pausedUntil);
+    const start = Math.max(next.due, Math.min(notBefore, now + LONGEST_BACKOFF_MS));
+    const due = next;
+    this.#cancelTimer = this.#options.clock.after(Math.max(0, start - now), () => {
+      this.#cancelTimer = null;
+      if (this.#stopped) return;
+      if (this.#options.clock.now() >= start) void this.#lookUp(due);
+      this.#schedule();
+    });
+  }
+
+  /** Joins a look-up that is under way. Never rejects. */
+  #lookUp(entry: Entry): Promise<PodFacts | null | 'unknown'> {
+    entry.underWay ??= this.#ask(entry).finally(() => {
+      entry.underWay = null;
+      this.#active -= 1;
+      this.#schedule();
+    });
+    return entry.underWay;
+  }
+
+  async #ask(entry: Entry): Promise<PodFacts | null | 'unknown'> {
+    const { pods, clock, isTrusted, apartMs = APART_MS } = this.#options;
+    const { namespace, pod } = entry.watched;
+    this.#active += 1;
+    this.#nextStart = clock.now() + apartMs;
+    if (!isTrusted()) return this.#postpone(entry);
+    try {
+      const asked = pods.get(namespace, pod).then((facts) => ({ facts }));
+      const answered = await within(clock, TIMEOUT_MS, asked);
+      if (answered === null) throw new Error(`no answer within ${TIMEOUT_MS / 1_000} s`);
+      if (!isTrusted()) return this.#postpone(entry);
+      this.#answered(entry, answered.facts);
+      return answered.facts;
+    } catch (error) {
+      this.#failed(entry, error);
+      return 'unknown';
+    }
+  }
+
+  #answered(entry: Entry, facts: PodFacts | null): void {
+    const { clock, log, metrics } = this.#options;
+    metrics.podLookups.inc({ result: facts === null ? 'absent' : 'found' });
+    if (this.#failuresInARow >= AWAY_AFTER) {
+      log.info({}, 'the API server answers look-ups of pods again');
+    }
+    this.#failuresInARow = 0;
+    this.#pausedUntil = 0;
+    entry.failures = 0;
+    entry.answer = { facts, at: clock.now() };
+    entry.due = clock.now() + this.#interval(entry.watched);
+    const { namespace, pod } = entry.watched;
+    if (this.#entries.get(keyOf(namespace, pod)) === entry) this.#prove(entry, entry.answer);
+  }
+
+  #failed(entry: Entry, error: unknown): void {
+    const { clock, log, metrics } = this.#options;
+    metrics.podLookups.inc({ result: 'error' });
+    entry.failures += 1;
+    entry.due = clock.now() + this.#backoff(entry.failures);
+    this.#failuresInARow += 1;
+    const { namespace, pod } = entry.watched;
+    const nothing = 'nothing is taken for an orphan without an answer';
+    if (this.#failuresInARow === 1) {
+      log.warn(
+        { err: error, namespace, pod },
+        `a pod could not be looked up (${explain(error)}); ${nothing}`,
+      );
+    }
+    if (this.#failuresInARow < AWAY_AFTER) return;
+    if (this.#failuresInARow === AWAY_AFTER) {
+      log.error(
+        { err: error },
+        `the API server does not answer look-ups of pods (${explain(error)}); ${nothing}`,
+      );
+    }
+    this.#pausedUntil = clock.now() + this.#backoff(this.#failuresInARow - AWAY_AFTER + 1);
+  }
+
+  /** Answered, but not to be believed now. */
+  #postpone(entry: Entry): 'unknown' {
+    entry.due = this.#options.clock.now() + UNTRUSTED_WAIT_MS;
+    return 'unknown';
+  }
+
+  #prove(entry: Entry, { facts, at }: Answer): void {
+    const { missing, onProof, clock, isTrusted } = this.#options;
+    if (!isTrusted()) return;
+    const now = clock.now();
+    for (const archive of entry.watched.archives) {
+      const { file, identity, orphan, modifiedAt } = archive;
+      if (Math.min(modifiedAt, now) > at) continue;
+      const why = whyGone(identity, facts);
+      const proof = why === null ? null : { since: missing.since(archive, now), why };
+      if (why === null) missing.found(identity);
+      if (orphan?.since !== proof?.since || orphan?.why !== proof?.why) onProof(file, proof);
+    }
+  }
+
+  #interval({ graceMs }: WatchedPod): number {
+    const interval = Math.min(LONGEST_INTERVAL_MS, Math.max(SHORTEST_INTERVAL_MS, graceMs / 2));
+    return interval * (0.9 + 0.2 * this.#random());
+  }
+
+  #backoff(failures: number): number {
+    const wait = Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** Math.min(failures - 1, 10));
+    return wait * (0.5 + 0.5 * this.#random());
+  }
+}
+
+/** Why an archive's pod is not there any more; null when it may be. */
+export function whyGone(identity: Identity, facts: PodFacts | null): OrphanProof['why'] | null {
+  if (facts === null) return 'absent';
+  // Without a UID in the archive a pod of that name may be the very one.
+  if (identity.podUid === null || identity.podUid === facts.uid) return null;
+  return identity.podUid === facts.configHash ? null : 'replaced';
+}
+
+function keyOf(namespace: string, pod: string): string {
+  return `${namespace}/${pod}`;
+}

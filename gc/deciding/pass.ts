@@ -1,0 +1,132 @@
+import type { Log } from '../../kube/types.ts';
+import type { CollectorMetrics } from '../../observe/metrics.ts';
+import type { PolicySet } from '../../policy/govern.ts';
+import type {
+  Archive,
+  Decision,
+  DecisionRule,
+  Disk,
+  Instant,
+  Plan,
+  PolicyResource,
+} from '../../policy/types.ts';
+import type { Enforced, Enforcer } from '../deleting/enforce.ts';
+import type { Failures } from '../deleting/failures.ts';
+import type { Clock } from '../system/clock.ts';
+import type { ClockWatch } from '../system/clock-watch.ts';
+import { logFields } from '../telling/journal.ts';
+import type { Notice, Notices } from '../telling/notices.ts';
+import { type Breaker, type Held, heldText } from './breaker-state.ts';
+import type { Budget } from './budget.ts';
+import type { Plans } from './plans.ts';
+
+export interface PassOptions {
+  readonly plans: Plans;
+  readonly breaker: Breaker;
+  readonly budget: Budget;
+  readonly enforcer: Enforcer;
+  readonly failures: Failures;
+  readonly clock: Clock;
+  readonly clockWatch: ClockWatch;
+  readonly notices: Notices;
+  readonly metrics: CollectorMetrics;
+  readonly log: Log;
+  /** Decide and tell, and change nothing. */
+  readonly dryRun: boolean;
+}
+
+/** What a pass has decided and done. */
+export interface PassReport {
+  readonly plan: Plan;
+  readonly held: readonly Held[];
+  readonly enforced: Enforced;
+  /** Deletions that the budget leaves for the next pass. */
+  readonly overBudget: number;
+}
+
+/** Rules that go by the clock. */
+const BY_TIME: ReadonlySet<DecisionRule> = new Set(['age', 'orphan', 'unidentified']);
+
+const NOTHING: Enforced = { deleted: [], freedBytes: 0, spared: 0, failed: 0, left: 0 };
+
+/** From a plan to deletions: what is held back, what the budget allows, and what is carried out. */
+export class Passes {
+  readonly #options: PassOptions;
+  /** What a dry run has told. */
+  readonly #told = new WeakSet<Archive>();
+
+  constructor(options: PassOptions) {
+    this.#options = options;
+  }
+
+  /** @param isSettled whether all pods that matter were looked up. */
+  async run(policies: PolicySet, disk: Disk | null, isSettled: boolean): Promise<PassReport> {
+    const { plans, clock, clockWatch, failures, budget, enforcer, dryRun } = this.#options;
+    const now = clock.now();
+    const { plan, held } = this.#decide(policies, disk, isSettled, now);
+    const isSteady = clockWatch.isSteady();
+    const wanted = plan.decisions.filter(({ action, archive, rule }) => {
+      if (action === 'keep' || archive.state !== 'complete' || failures.isWaiting(archive.file, now))
+        return false;
+      return isSteady || !BY_TIME.has(rule);
+    });
+    const holding = wanted.filter((decision) => plans.holds(decision));
+    const allowed = budget.allow(holding);
+    if (dryRun) this.#tell(allowed);
+    const enforced = dryRun || allowed.length === 0 ? NOTHING : await enforcer.carryOut(allowed);
+    budget.spend(enforced.deleted);
+    this.#report(plan, held);
+    return { plan, held, enforced, overBudget: holding.length - allowed.length };
+  }
+
+  #decide(
+    policies: PolicySet,
+    disk: Disk | null,
+    isSettled: boolean,
+    now: Instant,
+  ): { readonly plan: Plan; readonly held: readonly Held[] } {
+    const { plans, breaker } = this.#options;
+    // What only waits for a while is judged as well: otherwise it would pass for accepted when its time comes.
+    const wanted = plans.wanted(policies, disk, now);
+    const held = breaker.judge(policies.resources(), wanted.decisions, isSettled, now);
+    if (held.length === 0 && !plans.hasVetoes) return { plan: wanted, held };
+    const resources = new Set<PolicyResource>(held.map(({ resource }) => resource));
+    return { plan: plans.whole(policies, disk, resources, now), held };
+  }
+
+  #tell(deletions: readonly Decision[]): void {
+    for (const decision of deletions) {
+      if (this.#told.has(decision.archive)) continue;
+      this.#told.add(decision.archive);
+      this.#options.log.info(logFields(decision), 'would be deleted (dry run)');
+    }
+  }
+
+  #report(plan: Plan, held: readonly Held[]): void {
+    const { metrics, notices } = this.#options;
+    metrics.trippedBreakers.set(held.length);
+    metrics.unmetLimits.set(plan.unmet.length);
+    notices.update('held', held.map(heldNotice), 'a policy is held back no more');
+    const unmet = plan.unmet.map(({ of, limit, policy, message, heldBy }): Notice => {
+      const key = `${limit} ${of} ${policy?.field ?? ''} ${policy?.resource.reference.name ?? ''}`;
+      const fields = { limit, of, heldBy: heldBy.slice(0, MOST_NAMED) };
+      return { key, message, essence: [...heldBy].sort().join('/'), fields, level: 'warn' };
+    });
+    notices.update('unmet', unmet, 'this has passed');
+  }
+}
+
+/** Archives that a log line names; there may be thousands. */
+const MOST_NAMED = 10;
+
+function heldNotice(held: Held): Notice {
+  const { resource, digest, deletions, archives, bytes, remedy } = held;
+  const { namespace, name } = resource.reference;
+  const what = `the policy ${namespace}/${name} ${heldText(held)} and waits for confirmation; to let it`;
+  return {
+    key: digest,
+    message: `${what}: ${remedy}`,
+    fields: { resource: `${namespace}/${name}`, digest, deletions, archives, bytes, remedy },
+    level: 'error',
+  };
+}

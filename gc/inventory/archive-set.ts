@@ -1,0 +1,176 @@
+import type { Archive, Instant } from '../../policy/types.ts';
+import type { Reading, Runtime } from '../archive/identity.ts';
+
+/** An archive with what its next look is compared to. A hundred thousand of them are kept: every field counts. */
+export interface Known {
+  /** What policy sees of it; replaced whole by `ArchiveSet.put`, never changed. */
+  archive: Archive;
+  readonly inode: bigint;
+  readonly modifiedNs: bigint;
+  /** When it was first seen as it is now. */
+  stillSince: Instant;
+  /** The number of the last scan that saw it. */
+  seenIn: number;
+  runtime: Runtime | null;
+  hint: string | null;
+  /** What was read of it while it could still have been growing; null once that is settled. */
+  early: Reading | null;
+  /** Its reading failed for a reason that may pass. */
+  readAgain: boolean;
+}
+
+/** What has become of the archives since the last notice. */
+export interface ArchiveChanges {
+  /** All that had, or now have, an archive that changed. */
+  readonly namespaces: ReadonlySet<string>;
+  /** Whether one that is not growing and has no identity came, changed or went. */
+  readonly unidentified: boolean;
+  readonly added: readonly Archive[];
+  readonly modified: readonly { readonly before: Archive; readonly after: Archive }[];
+  readonly removed: readonly Archive[];
+}
+
+export interface ArchiveTotals {
+  /** Growing ones included, in this and in `bytes`. */
+  readonly archives: number;
+  readonly bytes: number;
+  readonly growing: number;
+  readonly pinned: number;
+  readonly unidentified: number;
+  readonly tainted: number;
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** The archives of a directory by name and by namespace, with their totals and what changed among them. */
+export class ArchiveSet {
+  readonly #known = new Map<string, Known>();
+  readonly #byNamespace = new Map<string, Set<Known>>();
+  readonly #unidentified = new Set<Known>();
+  readonly #growing = new Set<Known>();
+  readonly #totals: Mutable<ArchiveTotals> = {
+    archives: 0,
+    bytes: 0,
+    growing: 0,
+    pinned: 0,
+    unidentified: 0,
+    tainted: 0,
+  };
+  /** The archives that changed, as they were at the last notice; null where there was none. */
+  readonly #before = new Map<string, Archive | null>();
+
+  get(file: string): Known | undefined {
+    return this.#known.get(file);
+  }
+
+  values(): Iterable<Known> {
+    return this.#known.values();
+  }
+
+  of(namespace: string): Iterable<Known> {
+    return this.#byNamespace.get(namespace) ?? [];
+  }
+
+  /** Stand still and have no identity. */
+  get unidentified(): Iterable<Known> {
+    return this.#unidentified;
+  }
+
+  get growing(): Iterable<Known> {
+    return this.#growing;
+  }
+
+  get totals(): ArchiveTotals {
+    return { ...this.#totals };
+  }
+
+  /** Takes an archive in, in the place of one of the same name. */
+  add(known: Known): void {
+    const file = known.archive.file;
+    const old = this.#known.get(file);
+    this.#remember(file, old?.archive ?? null);
+    if (old !== undefined) this.#count(old, -1);
+    this.#known.set(file, known);
+    this.#count(known, 1);
+  }
+
+  /** Replaces what policy sees of an archive that is in the set. */
+  put(known: Known, archive: Archive): void {
+    if (this.#known.get(archive.file) !== known) throw new Error(`not in the set: ${archive.file}`);
+    this.#remember(archive.file, known.archive);
+    this.#count(known, -1);
+    known.archive = archive;
+    this.#count(known, 1);
+  }
+
+  remove(file: string): void {
+    const known = this.#known.get(file);
+    if (known === undefined) return;
+    this.#remember(file, known.archive);
+    this.#count(known, -1);
+    this.#known.delete(file);
+  }
+
+  clear(): void {
+    for (const file of [...this.#known.keys()]) this.remove(file);
+  }
+
+  /** What changed since it was asked last. */
+  takeChanges(): ArchiveChanges {
+    const namespaces = new Set<string>();
+    const added: Archive[] = [];
+    const modified: { before: Archive; after: Archive }[] = [];
+    const removed: Archive[] = [];
+    let unidentified = false;
+    const concern = (archive: Archive) => {
+      if (archive.identity !== null) namespaces.add(archive.identity.namespace);
+      unidentified ||= isUnidentified(archive);
+    };
+    for (const [file, before] of this.#before) {
+      const after = this.#known.get(file)?.archive ?? null;
+      if (before !== null && after !== null) modified.push({ before, after });
+      else if (after !== null) added.push(after);
+      else if (before !== null) removed.push(before);
+      if (before !== null) concern(before);
+      if (after !== null) concern(after);
+    }
+    this.#before.clear();
+    return { namespaces, unidentified, added, modified, removed };
+  }
+
+  #remember(file: string, archive: Archive | null): void {
+    if (!this.#before.has(file)) this.#before.set(file, archive);
+  }
+
+  #count(known: Known, sign: 1 | -1): void {
+    const { archive } = known;
+    const totals = this.#totals;
+    totals.archives += sign;
+    totals.bytes += sign * archive.bytes;
+    if (archive.pinned) totals.pinned += sign;
+    if (archive.staleTailBytes > 0) totals.tainted += sign;
+    if (archive.state === 'growing') totals.growing += sign;
+    if (isUnidentified(archive)) totals.unidentified += sign;
+    const group = this.#groupOf(archive);
+    if (sign > 0) group.add(known);
+    else group.delete(known);
+    const namespace = archive.identity?.namespace;
+    if (namespace !== undefined && group.size === 0) this.#byNamespace.delete(namespace);
+  }
+
+  #groupOf(archive: Archive): Set<Known> {
+    if (archive.state === 'growing') return this.#growing;
+    if (archive.identity === null) return this.#unidentified;
+    const { namespace } = archive.identity;
+    let group = this.#byNamespace.get(namespace);
+    if (group === undefined) {
+      group = new Set();
+      this.#byNamespace.set(namespace, group);
+    }
+    return group;
+  }
+}
+
+function isUnidentified(archive: Archive): boolean {
+  return archive.state === 'complete' && archive.identity === null;
+}

@@ -1,0 +1,215 @@
+import type { Archive, Identity, Instant, OrphanProof } from '../../policy/types.ts';
+import type { Reading } from '../archive/identity.ts';
+import { archiveOfPin } from '../archive/names.ts';
+import type { FileFacts, FileName } from '../system/files.ts';
+import { ArchiveSet, type Known } from './archive-set.ts';
+import { type OtherFile, OtherFiles } from './other-files.ts';
+import type { Sighting } from './sight.ts';
+
+/**
+ * Runtimes write an archive in place, under its final name, and nothing tells when they are done: node has no
+ * close-write event, and inotify's comes after a failed write too. So an archive is `growing` until it stood
+ * still for this long, by size and mtime.
+ */
+export const STILL_MS = 1_000;
+
+/** An archive that nobody wrote to for this long when first seen needs no second look, if it ends as it should. */
+export const OLD_MS = 5_000;
+
+const SHARED_IDENTITIES = 10_000;
+
+/**
+ * What is known of a directory's content, and how a look changes it. Does no I/O: it is told what stands under
+ * a name, and says whether that wants to be read.
+ */
+export class Holdings {
+  readonly archives = new ArchiveSet();
+  readonly #others = new OtherFiles();
+  readonly #identities = new Map<string, Identity>();
+
+  /**
+   * Takes in what a look at a name has shown, null for nothing. Returns the archive that now wants to be read.
+   *
+   * @param scan the number of the scan that is under way, or was last.
+   */
+  see(name: FileName, sighting: Sighting | null, now: Instant, scan: number): Known | null {
+    if (sighting?.role === 'archive' && typeof name === 'string') {
+      this.#others.remove(name);
+      return this.#seeArchive(name, sighting.facts, now, scan);
+    }
+    if (typeof name === 'string') this.archives.remove(name);
+    if (sighting === null || sighting.role === 'archive') this.#others.remove(name);
+    else this.#others.add(name, { ...sighting, reason: reasonOf(sighting) }, scan);
+    if (typeof name === 'string') this.#repin(archiveOfPin(name));
+    return null;
+  }
+
+  /**
+   * Takes in what was read of an archive, unless it has changed since. Reading is a look, too: it confirmed that the
+   * file was still the one that `known` is of.
+   */
+  take(known: Known, reading: Reading, now: Instant): void {
+    if (this.archives.get(known.archive.file) !== known) return;
+    if (reading.complete || hasStoodStill(known, now)) this.#settle(known, reading);
+    else known.early = reading.lasting ? reading : null;
+  }
+
+  /** Names that this scan did not see. */
+  unseen(scan: number): FileName[] {
+    const names = this.#others.unseen(scan);
+    for (const { seenIn, archive } of this.archives.values()) if (seenIn < scan) names.push(archive.file);
+    return names;
+  }
+
+  /** Growing archives that may have stood still by now. */
+  growingDue(now: Instant): string[] {
+    return Array.from(this.archives.growing)
+      .filter((known) => hasStoodStill(known, now))
+      .map(({ archive }) => archive.file);
+  }
+
+  /** When the next of them is due; null when none grows. */
+  nextDue(): Instant | null {
+    let next: Instant | null = null;
+    for (const { stillSince } of this.archives.growing) {
+      if (next === null || stillSince + STILL_MS < next) next = stillSince + STILL_MS;
+    }
+    return next;
+  }
+
+  /** Whether it changed anything. */
+  setOrphan(file: string, proof: OrphanProof | null): boolean {
+    const known = this.archives.get(file);
+    if (known === undefined || known.archive.state !== 'complete') return false;
+    const { orphan } = known.archive;
+    if (orphan?.since === proof?.since && orphan?.why === proof?.why) return false;
+    this.archives.put(known, { ...known.archive, orphan: proof });
+    return true;
+  }
+
+  /** All but archives; a pin without an archive counts as foreign. */
+  *others(): Generator<OtherFile> {
+    for (const other of this.#others.values()) {
+      if (other.role !== 'pin') yield other;
+      else if (this.archives.get(archiveOfPin(other.name)) === undefined) yield { ...other, role: 'foreign' };
+    }
+  }
+
+  clear(): void {
+    this.archives.clear();
+    this.#others.clear();
+  }
+
+  #seeArchive(file: string, facts: FileFacts, now: Instant, scan: number): Known | null {
+    const known = this.archives.get(file);
+    if (known === undefined || !isAsKnown(known, facts)) return this.#begin(file, facts, now, scan);
+    known.seenIn = scan;
+    // A clock that was set back proves nothing of standing still.
+    if (now < known.stillSince) known.stillSince = now;
+    const { archive, early } = known;
+    const pinned = this.#others.hasPin(file);
+    const allocatedBytes = freedBy(facts);
+    if (pinned !== archive.pinned || allocatedBytes !== archive.allocatedBytes) {
+      this.archives.put(known, { ...archive, pinned, allocatedBytes });
+    }
+    if (archive.state === 'complete') return known.readAgain ? known : null;
+    if (!hasStoodStill(known, now)) return null;
+    if (early === null) return known;
+    this.#settle(known, early);
+    return null;
+  }
+
+  #settle(known: Known, reading: Reading): void {
+    const { archive } = known;
+    known.runtime = reading.runtime;
+    known.hint = reading.hint;
+    known.early = null;
+    known.readAgain = !reading.lasting;
+    if (archive.state === 'complete' && archive.unidentifiedBecause === reading.because) return;
+    this.archives.put(known, completeArchive(archive, reading, this.#shared(reading.identity)));
+  }
+
+  /** The archives of one container share one object, and its strings. */
+  #shared(identity: Identity | null): Identity | null {
+    if (identity === null) return null;
+    const { namespace, pod, container, podUid } = identity;
+    const key = `${namespace}/${pod}/${container}/${podUid}`;
+    const shared = this.#identities.get(key);
+    if (shared !== undefined) return shared;
+    // Forgetting costs memory only, and pods come and go for as long as the process runs.
+    if (this.#identities.size >= SHARED_IDENTITIES) this.#identities.clear();
+    this.#identities.set(key, identity);
+    return identity;
+  }
+
+  #begin(file: string, facts: FileFacts, now: Instant, scan: number): Known | null {
+    const known: Known = {
+      archive: growingArchive(file, facts, this.#others.hasPin(file)),
+      inode: facts.inode,
+      modifiedNs: facts.modifiedNs,
+      stillSince: now,
+      seenIn: scan,
+      runtime: null,
+      hint: null,
+      early: null,
+      readAgain: false,
+    };
+    this.archives.add(known);
+    return now - known.archive.modifiedAt > OLD_MS ? known : null;
+  }
+
+  #repin(file: string): void {
+    const known = this.archives.get(file);
+    const pinned = this.#others.hasPin(file);
+    if (known && known.archive.pinned !== pinned) this.archives.put(known, { ...known.archive, pinned });
+  }
+}
+
+function hasStoodStill({ stillSince }: Known, now: Instant): boolean {
+  return now - stillSince >= STILL_MS;
+}
+
+function reasonOf(sighting: Exclude<Sighting, { role: 'archive' }>): string {
+  if (sighting.role === 'foreign') return sighting.reason;
+  return sighting.role === 'pin' ? 'it is a pin without its archive' : 'it is being deleted';
+}
+
+/** An archive as its first look shows it. */
+function growingArchive(file: string, facts: FileFacts, pinned: boolean): Archive {
+  return {
+    file,
+    bytes: facts.bytes,
+    allocatedBytes: freedBy(facts),
+    modifiedAt: Number(facts.modifiedNs / 1_000_000n),
+    state: 'growing',
+    pinned,
+    identity: null,
+    staleTailBytes: 0,
+    orphan: null,
+    unidentifiedBecause: 'it may still be written',
+  };
+}
+
+/** The same archive, standing still, with what was read of it. Spelled out: copies by spread are twice as big. */
+function completeArchive(archive: Archive, reading: Reading, identity: Identity | null): Archive {
+  const { file, bytes, allocatedBytes, modifiedAt, pinned, orphan } = archive;
+  const { because, staleTailBytes } = reading;
+  const known = { file, bytes, allocatedBytes, modifiedAt, state: 'complete', pinned } as const;
+  return because === null
+    ? { ...known, identity, staleTailBytes, orphan }
+    : { ...known, identity, staleTailBytes, orphan, unidentifiedBecause: because };
+}
+
+/** Whether a look sees the file that is known, unchanged. The device is the directory's. */
+function isAsKnown(known: Known, facts: FileFacts): boolean {
+  return (
+    known.modifiedNs === facts.modifiedNs &&
+    known.archive.bytes === facts.bytes &&
+    known.inode === facts.inode
+  );
+}
+
+/** What its removal gives back to the disk. */
+function freedBy(facts: FileFacts): number {
+  return facts.links > 1 ? 0 : facts.allocatedBytes;
+}

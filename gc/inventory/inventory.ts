@@ -1,0 +1,203 @@
+import type { Archive, Instant, OrphanProof } from '../../policy/types.ts';
+import type { Reading, Runtime } from '../archive/identity.ts';
+import { NameRules } from '../archive/names.ts';
+import type { FileSystem, Stamp } from '../system/files.ts';
+import type { ArchiveChanges, ArchiveTotals, Known } from './archive-set.ts';
+import type { DirectoryIdentity, DirectoryState } from './directory.ts';
+import { Holdings } from './holdings.ts';
+import type { OtherFile } from './other-files.ts';
+import { type OnProgress, Scanner } from './scan.ts';
+
+export interface InventoryOptions {
+  readonly files: FileSystem;
+  /** Absolute. */
+  readonly directory: string;
+  /** Which names are archives'; see `NameRules`. */
+  readonly patterns?: readonly string[];
+  readonly clock: () => Instant;
+  /** Called after every scan, look and `setOrphan` that changed something. */
+  readonly onChange: (change: InventoryChange) => void;
+  /** What an earlier process read of a file that is still the same: the seam for warm starts. */
+  readonly recall?: (stamp: Stamp) => Reading | null;
+}
+
+export interface InventoryChange extends ArchiveChanges {
+  readonly directory: DirectoryState;
+  /** Whether that is news: then `archives()` may hold quite another lot, or nothing. */
+  readonly directoryChanged: boolean;
+}
+
+export interface Totals extends ArchiveTotals {
+  readonly foreignFiles: number;
+  readonly foreignBytes: number;
+  readonly tombstones: number;
+  readonly tombstoneBytes: number;
+}
+
+export interface ArchiveDetails {
+  /** Who wrote it; null where that is not known, or not yet. */
+  readonly runtime: Runtime | null;
+  /** A name to show where there is no identity, as podman's of the container. Proves nothing. */
+  readonly hint: string | null;
+}
+
+/**
+ * What a node's directory holds, as the scans, which are the truth, and the looks at names that a watch hints at
+ * have shown it. While `state` is not ok it shows nothing: what cannot be seen must not be deleted.
+ */
+export class Inventory {
+  readonly #holdings = new Holdings();
+  readonly #scanner: Scanner;
+  readonly #onChange: (change: InventoryChange) => void;
+  #scanning: Promise<DirectoryState> | null = null;
+  #told: DirectoryState;
+  #willTell = false;
+
+  /** Throws a RangeError for a pattern that cannot be one. */
+  constructor({ patterns, onChange, recall = () => null, ...options }: InventoryOptions) {
+    const rules = new NameRules(patterns);
+    this.#scanner = new Scanner({ ...options, rules, recall, holdings: this.#holdings });
+    this.#onChange = onChange;
+    this.#told = this.#scanner.state;
+  }
+
+  /** Which directory it is; null while there is none. */
+  get identity(): DirectoryIdentity | null {
+    return this.#scanner.identity;
+  }
+
+  get state(): DirectoryState {
+    return this.#scanner.state;
+  }
+
+  /** All archives, in no order. */
+  *archives(): Generator<Archive> {
+    if (!this.state.ok) return;
+    for (const { archive } of this.#holdings.archives.values()) yield archive;
+  }
+
+  /** Those that stand still and name this namespace. */
+  archivesOf(namespace: string): readonly Archive[] {
+    return this.state.ok ? Array.from(this.#holdings.archives.of(namespace), archiveIn) : [];
+  }
+
+  /** Those that stand still and name none. */
+  unidentified(): readonly Archive[] {
+    return this.state.ok ? Array.from(this.#holdings.archives.unidentified, archiveIn) : [];
+  }
+
+  get(file: string): Archive | null {
+    return this.#known(file)?.archive ?? null;
+  }
+
+  /** Which file it was when it was last looked at: what a deletion must find again. */
+  stamp(file: string): Stamp | null {
+    const known = this.#known(file);
+    return known === undefined ? null : this.#scanner.stampOf(known);
+  }
+
+  /** What was read of an archive beside its identity, for showing it. */
+  details(file: string): ArchiveDetails {
+    const { runtime = null, hint = null } = this.#known(file) ?? {};
+    return { runtime, hint };
+  }
+
+  /** All that is not ours to touch, with the reason. */
+  foreign(): readonly OtherFile[] {
+    return this.#others('foreign');
+  }
+
+  /** Deletions that were begun and not finished. */
+  tombstones(): readonly OtherFile[] {
+    return this.#others('tombstone');
+  }
+
+  /** All 0 while the state is not ok. */
+  totals(): Totals {
+    const foreign = this.foreign();
+    const tombstones = this.tombstones();
+    return {
+      ...(this.state.ok ? this.#holdings.archives.totals : NO_ARCHIVES),
+      foreignFiles: foreign.length,
+      foreignBytes: sumOf(foreign),
+      tombstones: tombstones.length,
+      tombstoneBytes: sumOf(tombstones),
+    };
+  }
+
+  /** Keeps the proof that a complete archive's pod is gone until that archive changes; null takes it back. */
+  setOrphan(file: string, proof: OrphanProof | null): void {
+    if (!this.#holdings.setOrphan(file, proof) || this.#willTell) return;
+    this.#willTell = true;
+    // Whoever judges orphans judges many at once: one notice for all.
+    queueMicrotask(() => this.#tell());
+  }
+
+  /** When a growing archive wants to be looked at again, which any `look` does; null when none grows. */
+  nextLook(): Instant | null {
+    return this.state.ok ? this.#holdings.nextDue() : null;
+  }
+
+  /**
+   * Looks at everything. A call while one is under way joins that one. Does not throw for what it finds: the
+   * state says it.
+   */
+  scan(onProgress: OnProgress = () => {}): Promise<DirectoryState> {
+    this.#scanning ??= this.#scanAndTell(onProgress).finally(() => {
+      this.#scanning = null;
+    });
+    return this.#scanning;
+  }
+
+  /** Looks at these names and at growing archives that are due, in time proportional to them. */
+  async look(names: Iterable<string> = []): Promise<DirectoryState> {
+    await this.#scanner.look(names);
+    this.#tell();
+    return this.state;
+  }
+
+  async #scanAndTell(onProgress: OnProgress): Promise<DirectoryState> {
+    await this.#scanner.scan(onProgress);
+    this.#tell();
+    return this.state;
+  }
+
+  #tell(): void {
+    this.#willTell = false;
+    const directory = this.state;
+    const directoryChanged = describe(directory) !== describe(this.#told);
+    this.#told = directory;
+    const changes = this.#holdings.archives.takeChanges();
+    const changed = changes.added.length + changes.modified.length + changes.removed.length > 0;
+    if (changed || directoryChanged) this.#onChange({ ...changes, directory, directoryChanged });
+  }
+
+  #known(file: string): Known | undefined {
+    return this.state.ok ? this.#holdings.archives.get(file) : undefined;
+  }
+
+  #others(role: OtherFile['role']): readonly OtherFile[] {
+    return this.state.ok ? Array.from(this.#holdings.others()).filter((other) => other.role === role) : [];
+  }
+}
+
+const NO_ARCHIVES: ArchiveTotals = {
+  archives: 0,
+  bytes: 0,
+  growing: 0,
+  pinned: 0,
+  unidentified: 0,
+  tainted: 0,
+};
+
+function archiveIn({ archive }: Known): Archive {
+  return archive;
+}
+
+function describe(state: DirectoryState): string | null {
+  return state.ok ? null : state.reason;
+}
+
+function sumOf(files: readonly OtherFile[]): number {
+  return files.reduce((sum, { bytes }) => sum + bytes, 0);
+}

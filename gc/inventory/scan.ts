@@ -1,0 +1,197 @@
+import type { Instant } from '../../policy/types.ts';
+import { identify, type Reading } from '../archive/identity.ts';
+import { isEntryName, type NameRules, PIN_SUFFIX } from '../archive/names.ts';
+import { errorCode, explain, type FileName, type FileSystem, pathOf, type Stamp } from '../system/files.ts';
+import { Pace } from '../system/pace.ts';
+import type { Known } from './archive-set.ts';
+import { type DirectoryIdentity, type DirectoryState, lookAtDirectory, replacement } from './directory.ts';
+import type { Holdings } from './holdings.ts';
+import { sight } from './sight.ts';
+
+export interface ScannerOptions {
+  readonly files: FileSystem;
+  /** Absolute. */
+  readonly directory: string;
+  readonly rules: NameRules;
+  readonly clock: () => Instant;
+  readonly holdings: Holdings;
+  /** What an earlier process read of a file that is still the same; null when it knows nothing of it. */
+  readonly recall: (stamp: Stamp) => Reading | null;
+}
+
+export interface ScanProgress {
+  readonly phase: 'listing' | 'reading';
+  readonly done: number;
+  /** Null while listing: nobody knows. */
+  readonly of: number | null;
+}
+
+export type OnProgress = (progress: ScanProgress) => void;
+
+const PROGRESS_STRIDE = 500;
+
+/** Asking for the time costs a twentieth of a look, which takes 3 µs. */
+const PACE_STRIDE = 16;
+
+const OK: DirectoryState = { ok: true };
+
+/**
+ * Keeps holdings in step with a directory: by scans of all of it, and by looks at single names.
+ *
+ * The two may overlap: all that is done to one name is done at once. Only reading an archive may take longer,
+ * and then counts for nothing if the file has changed meanwhile.
+ */
+export class Scanner {
+  readonly #options: ScannerOptions;
+  #state: DirectoryState = { ok: false, reason: 'the directory was not scanned yet' };
+  /** The directory that the holdings are of; null when there is none. */
+  #directory: DirectoryIdentity | null = null;
+  /** Counts scans, so that one can tell what it has not seen. */
+  #scans = 0;
+
+  constructor(options: ScannerOptions) {
+    this.#options = options;
+  }
+
+  get state(): DirectoryState {
+    return this.#state;
+  }
+
+  get identity(): DirectoryIdentity | null {
+    return this.#directory;
+  }
+
+  /** Which file an archive was when it was last looked at; null where the directory is gone. */
+  stampOf(known: Known): Stamp | null {
+    return this.#directory && stampOf(known, this.#directory);
+  }
+
+  /** Looks at everything. Not to be called again while it runs. */
+  async scan(onProgress: OnProgress): Promise<void> {
+    const scan = ++this.#scans;
+    const directory = this.#confirmDirectory();
+    if (directory === null) return;
+    const due: Known[] = [];
+    const pace = new Pace();
+    if (!(await this.#listAll(directory, due, pace, onProgress))) return;
+    await this.#lookForUnseen(directory, scan, pace);
+    await this.#readAll(directory, due, pace, onProgress);
+    // If a look found it gone meanwhile, even if it is back, what was seen before is lost.
+    if (this.#confirmDirectory() === directory) this.#state = OK;
+  }
+
+  /** Looks at these names, and at growing archives that are due; nothing before a scan was ok. */
+  async look(names: Iterable<string>): Promise<void> {
+    const directory = this.#state.ok ? this.#confirmDirectory() : null;
+    if (directory === null) return;
+    const { clock, holdings, rules } = this.#options;
+    const due: Known[] = [];
+    const pace = new Pace();
+    for (const name of new Set([...names, ...holdings.growingDue(clock())])) {
+      if (!isEntryName(name)) continue;
+      // The pin first, so that no archive is seen without the one it has.
+      if (rules.roleOf(name) === 'archive') this.#lookAt(name + PIN_SUFFIX, directory, due);
+      this.#lookAt(name, directory, due);
+      if (pace.due()) await pace.rest();
+    }
+    await this.#readAll(directory, due, pace, () => {});
+  }
+
+  /** The directory to go by; null, and the state says why, when there is none. */
+  #confirmDirectory(): DirectoryIdentity | null {
+    const { files, directory, holdings } = this.#options;
+    const look = lookAtDirectory(files, directory);
+    if (look.kind === 'unreadable') return this.#fail(look.reason);
+    if (look.kind === 'gone') {
+      this.#directory = null;
+      holdings.clear();
+      return this.#fail(look.reason);
+    }
+    this.#directory ??= look.identity;
+    const replaced = replacement(directory, this.#directory, look.identity);
+    if (replaced === null) return this.#directory;
+    this.#directory = look.identity;
+    holdings.clear();
+    return this.#fail(replaced);
+  }
+
+  #fail(reason: string): null {
+    this.#state = { ok: false, reason };
+    return null;
+  }
+
+  /** Whether all names were seen. */
+  async #listAll(
+    directory: DirectoryIdentity,
+    due: Known[],
+    pace: Pace,
+    onProgress: OnProgress,
+  ): Promise<boolean> {
+    let done = 0;
+    try {
+      for (const name of namesIn(this.#options)) {
+        this.#lookAt(name, directory, due);
+        if (++done % PROGRESS_STRIDE === 0) onProgress({ phase: 'listing', done, of: null });
+        if (done % PACE_STRIDE === 0 && pace.due()) await pace.rest();
+      }
+    } catch (error) {
+      if (errorCode(error) === null) throw error;
+      this.#fail(`${this.#options.directory} cannot be read: ${explain(error)}`);
+      return false;
+    }
+    onProgress({ phase: 'listing', done, of: done });
+    return true;
+  }
+
+  /** What a listing left out may be there all the same: only a look at its name proves it gone. */
+  async #lookForUnseen(directory: DirectoryIdentity, scan: number, pace: Pace): Promise<void> {
+    for (const name of this.#options.holdings.unseen(scan)) {
+      this.#lookAt(name, directory, []);
+      if (pace.due()) await pace.rest();
+    }
+  }
+
+  #lookAt(name: FileName, directory: DirectoryIdentity, due: Known[]): void {
+    const { files, directory: path, rules, holdings, clock } = this.#options;
+    const sighting = sight(files, path, name, directory.device, rules);
+    const wanted = holdings.see(name, sighting, clock(), this.#scans);
+    if (wanted !== null) due.push(wanted);
+  }
+
+  async #readAll(
+    directory: DirectoryIdentity,
+    due: readonly Known[],
+    pace: Pace,
+    onProgress: OnProgress,
+  ): Promise<void> {
+    let done = 0;
+    for (const known of due) {
+      await this.#read(known, directory, pace);
+      if (++done % PROGRESS_STRIDE === 0) onProgress({ phase: 'reading', done, of: due.length });
+      if (pace.due()) await pace.rest();
+    }
+    onProgress({ phase: 'reading', done, of: due.length });
+  }
+
+  async #read(known: Known, directory: DirectoryIdentity, pace: Pace): Promise<void> {
+    const { files, directory: path, holdings, clock, recall } = this.#options;
+    const { file } = known.archive;
+    const seen = stampOf(known, directory);
+    const reading = recall(seen) ?? (await identify(files, pathOf(path, file), seen, pace));
+    if (reading === null || !reading.lasting) this.#lookAt(file, directory, []);
+    if (reading !== null) holdings.take(known, reading, clock());
+  }
+}
+
+function stampOf({ archive, inode, modifiedNs }: Known, { device }: DirectoryIdentity): Stamp {
+  return { device, inode, bytes: archive.bytes, modifiedNs };
+}
+
+function* namesIn({ files, directory }: ScannerOptions): Generator<FileName> {
+  const listing = files.list(directory);
+  try {
+    for (let name = listing.next(); name !== null; name = listing.next()) yield name;
+  } finally {
+    listing.close();
+  }
+}

@@ -1,0 +1,37 @@
+import { noAudit } from '../observe/audit.ts';
+import type { Assembled } from './assemble.ts';
+import { stateDirectoryOf } from './assemble.ts';
+import { type RunningDoor, startDoor } from './door/main.ts';
+import type { CollectorOptions } from './options.ts';
+
+/**
+ * Opens the node's door onto a collector; null where none is asked for. Rejects with a sentence when it cannot
+ * listen, or keep its ledger.
+ */
+export async function openDoor(
+  options: CollectorOptions,
+  { inventory, active, evictions, disk, changes }: Assembled,
+): Promise<RunningDoor | null> {
+  const { door: part, stateDirectory, nodeName, directory, audit, log, metrics, clock, dryRun } = options;
+  if (part === undefined) return null;
+  if (dryRun) throw new RangeError('a dry run makes no room, so it has no door');
+  if (stateDirectory === undefined) throw new RangeError('the door needs a state directory for its ledger');
+  if (nodeName === undefined) throw new RangeError("the door needs the node's name in the API");
+  const door = await startDoor({
+    ...part,
+    nodeName,
+    // A request is the checkpoint that policies may be waiting for.
+    policies: () => (active.isKnown ? active.forRequests : null),
+    directory: inventory,
+    disk: () => disk.measure(),
+    evict: (decisions) => evictions.carryOut(decisions),
+    withheld: (decisions) => evictions.withheld(decisions),
+    state: stateDirectoryOf(stateDirectory, directory),
+    audit: audit ?? noAudit,
+    log,
+    ...(metrics && { registry: metrics.registry }),
+    ...(clock && { clock }),
+  });
+  changes.add(() => door.directoryChanged());
+  return door;
+}

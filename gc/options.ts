@@ -1,0 +1,48 @@
+import type { Log, PodLookup } from '../kube/types.ts';
+import type { Audit } from '../observe/audit.ts';
+import type { CollectorMetrics } from '../observe/metrics.ts';
+import type { PolicySource } from '../source/source.ts';
+import type { DoorOptions } from './door/main.ts';
+import type { Clock } from './system/clock.ts';
+import type { FileSystem } from './system/files.ts';
+
+/** What a door needs that its collector does not have: who asks, where pods are, the kubelet. */
+export type DoorPart = Pick<
+  DoorOptions,
+  'listen' | 'certificates' | 'clientAuthority' | 'authenticator' | 'authorizer' | 'pods' | 'kubelet'
+>;
+
+export interface CollectorOptions {
+  /** Absolute. */
+  readonly directory: string;
+  /** Names of archives; default the kubelet's, `checkpoint-*.tar`. */
+  readonly patterns?: readonly string[];
+  readonly source: PolicySource;
+  /** Look-ups at the API server; null where there is none, and then nothing is an orphan. */
+  readonly pods: PodLookup | null;
+  /** Policies come from files: one for the kubelet's directory acts here too. Default false. */
+  readonly lenientDirectory?: boolean;
+  /** Decide and tell, and change nothing. */
+  readonly dryRun: boolean;
+  /** For audit records. */
+  readonly nodeName?: string;
+  /**
+   * Where waiting periods, confirmations and the lock are kept, so that they outlive the process. Without it there
+   * is no lock, and each start is the first one.
+   */
+  readonly stateDirectory?: string;
+  readonly log: Log;
+  /** Default: none. */
+  readonly audit?: Audit;
+  readonly metrics?: CollectorMetrics;
+  /** Digests of plans that the circuit breaker may let through. */
+  readonly confirm?: readonly string[];
+  /** Opens the node's door. It needs a state directory and the node's name, and is closed to a dry run. */
+  readonly door?: DoorPart;
+  /** Milliseconds between scans; default 60,000. */
+  readonly rescanMs?: number;
+  readonly clock?: Clock;
+  readonly files?: FileSystem;
+  /** 0 to 1, for jitter. */
+  readonly random?: () => number;
+}

@@ -1,0 +1,42 @@
+import type { Log } from '../../kube/types.ts';
+
+/** Something that is so, until it is not: told when it begins, when it changes and when it ends. */
+export interface Notice {
+  readonly key: string;
+  /** A sentence. */
+  readonly message: string;
+  /** What is told again where it changes; absent: the message. Figures that change by themselves stay out. */
+  readonly essence?: string;
+  readonly fields?: object;
+  readonly level: 'info' | 'warn' | 'error';
+}
+
+type Told = Required<Pick<Notice, 'message' | 'essence'>>;
+
+/** Tells states once, and not at each pass. */
+export class Notices {
+  readonly #log: Log;
+  readonly #told = new Map<string, Map<string, Told>>();
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  /**
+   * All that is so of one kind.
+   * @param ended what to say of one that is so no more; absent: nothing.
+   */
+  update(kind: string, notices: Iterable<Notice>, ended?: string): void {
+    const before = this.#told.get(kind) ?? new Map<string, Told>();
+    const now = new Map<string, Told>();
+    for (const { key, message, essence = message, fields = {}, level } of notices) {
+      const told = before.get(key);
+      const isNews = told?.essence !== essence;
+      now.set(key, isNews ? { message, essence } : told);
+      if (isNews) this.#log[level](fields, message);
+    }
+    this.#told.set(kind, now);
+    if (ended === undefined) return;
+    for (const [key, { message }] of before) if (!now.has(key)) this.#log.info({ was: message }, ended);
+  }
+}

@@ -1,0 +1,287 @@
+import { isUtf8 } from 'node:buffer';
+import type {
+  FileFacts,
+  FileKind,
+  FileName,
+  FileSystem,
+  Listing,
+  OpenFile,
+  WatchHandlers,
+} from '../../gc/system/files.ts';
+import type { Disk } from '../../policy/types.ts';
+
+type Operation =
+  | 'list'
+  | 'lstat'
+  | 'stat'
+  | 'open'
+  | 'read'
+  | 'rename'
+  | 'link'
+  | 'unlink'
+  | 'statfs'
+  | 'watch';
+
+interface Node {
+  readonly kind: FileKind;
+  readonly inode: bigint;
+  readonly device: bigint;
+  content: Buffer;
+  modifiedNs: bigint;
+  links: number;
+  /** Of a directory. */
+  readonly entries: Map<string, Node>;
+  /** Of a link. */
+  readonly target: string;
+}
+
+/** A file system in memory that counts what is asked of it, and fails on request. Paths are absolute. */
+export class FakeFiles implements FileSystem {
+  readonly calls = { list: 0, lstat: 0, open: 0, read: 0, bytesRead: 0 };
+  disk: Disk = { totalBytes: 1e12, freeBytes: 5e11, totalInodes: 1e6, freeInodes: 5e5 };
+  readonly #root: Node;
+  readonly #faults = new Map<string, string>();
+  readonly #watches = new Set<{ readonly node: Node; readonly handlers: WatchHandlers }>();
+  #inodes = 0n;
+
+  constructor() {
+    this.#root = this.#node('directory', 1n);
+  }
+
+  /** Lets an operation on a path fail with a code; null lets it work again. */
+  fault(operation: Operation, path: FileName, code: string | null): void {
+    const key = `${operation} ${keyOf(path)}`;
+    if (code === null) this.#faults.delete(key);
+    else this.#faults.set(key, code);
+  }
+
+  mkdir(path: FileName, device?: bigint): void {
+    this.#make(path, 'directory', { ...(device !== undefined && { device }) });
+  }
+
+  /** Writes in place when the file is there: the same inode, as the runtimes do it. */
+  write(path: FileName, content: Buffer | string, modifiedMs = 0): void {
+    const bytes = Buffer.from(content);
+    const modifiedNs = BigInt(modifiedMs) * 1_000_000n;
+    const node = this.#find(path, false);
+    if (node === null) this.#make(path, 'file', { content: bytes, modifiedNs });
+    else Object.assign(node, { content: bytes, modifiedNs });
+    this.#notify(path);
+  }
+
+  /** Puts these very bytes in, so that a test can change them. */
+  place(path: FileName, content: Buffer): void {
+    const node = this.#find(path, false) ?? this.#make(path, 'file', {});
+    node.content = content;
+  }
+
+  touch(path: FileName, modifiedMs: number): void {
+    this.#at('lstat', path).modifiedNs = BigInt(modifiedMs) * 1_000_000n;
+    this.#notify(path);
+  }
+
+  special(path: FileName, kind: Exclude<FileKind, 'file' | 'directory' | 'link'>, device?: bigint): void {
+    this.#make(path, kind, { ...(device !== undefined && { device }) });
+  }
+
+  mount(path: FileName, content: Buffer, device: bigint): void {
+    this.#make(path, 'file', { content, device });
+  }
+
+  symlink(target: string, path: FileName): void {
+    this.#make(path, 'link', { target });
+  }
+
+  remove(path: FileName): void {
+    const { parent, name } = this.#parentOf(path);
+    const node = parent.entries.get(name);
+    if (node === undefined) throw failure('ENOENT', 'remove');
+    parent.entries.delete(name);
+    node.links--;
+    this.#notify(path);
+  }
+
+  /** Lets every watch fail, or tell of an event without a name. */
+  disturbWatches(what: 'error' | 'nameless'): void {
+    for (const { handlers } of [...this.#watches]) {
+      if (what === 'error') handlers.error(failure('EIO', 'watch'));
+      else handlers.event(null);
+    }
+  }
+
+  get watches(): number {
+    return this.#watches.size;
+  }
+
+  list(directory: string): Listing {
+    this.calls.list++;
+    const node = this.#at('list', directory, true);
+    if (node.kind !== 'directory') throw failure('ENOTDIR', 'list');
+    const names = Array.from(node.entries.keys(), nameOf);
+    return { next: () => names.shift() ?? null, close() {} };
+  }
+
+  lstat(path: FileName): FileFacts | null {
+    this.calls.lstat++;
+    this.#check('lstat', path);
+    const node = this.#find(path, false);
+    return node === null ? null : this.#factsOf(node);
+  }
+
+  stat(path: FileName): FileFacts | null {
+    this.#check('stat', path);
+    const node = this.#find(path, true);
+    return node === null ? null : this.#factsOf(node);
+  }
+
+  exists(path: FileName): boolean {
+    return this.lstat(path) !== null;
+  }
+
+  open(path: FileName): OpenFile {
+    this.calls.open++;
+    const node = this.#at('open', path);
+    if (node.kind === 'link') throw failure('ELOOP', 'open');
+    if (node.kind === 'socket') throw failure('ENXIO', 'open');
+    return {
+      facts: () => this.#factsOf(node),
+      read: (into, length, position) => {
+        this.#check('read', path);
+        if (node.kind !== 'file') throw failure(node.kind === 'directory' ? 'EISDIR' : 'ESPIPE', 'read');
+        const got = readAt(node.content, into, length, position);
+        this.calls.read++;
+        this.calls.bytesRead += got;
+        return got;
+      },
+      close() {},
+    };
+  }
+
+  async rename(from: FileName, to: FileName): Promise<void> {
+    const node = this.#at('rename', from);
+    const { parent, name } = this.#parentOf(to);
+    if (parent.entries.has(name)) this.remove(to);
+    this.remove(from);
+    parent.entries.set(name, node);
+    node.links++;
+    this.#notify(to);
+  }
+
+  async link(existing: FileName, name: FileName): Promise<void> {
+    const node = this.#at('link', existing);
+    const to = this.#parentOf(name);
+    if (to.parent.entries.has(to.name)) throw failure('EEXIST', 'link');
+    to.parent.entries.set(to.name, node);
+    node.links++;
+    this.#notify(name);
+  }
+
+  async unlink(path: FileName): Promise<void> {
+    if (this.#at('unlink', path).kind === 'directory') throw failure('EISDIR', 'unlink');
+    this.remove(path);
+  }
+
+  async statfs(path: string): Promise<Disk> {
+    this.#at('statfs', path, true);
+    return this.disk;
+  }
+
+  watch(directory: string, handlers: WatchHandlers): () => void {
+    const watch = { node: this.#at('watch', directory, true), handlers };
+    this.#watches.add(watch);
+    return () => this.#watches.delete(watch);
+  }
+
+  #notify(path: FileName): void {
+    const { parent, name } = this.#parentOf(path);
+    const told = Buffer.from(name, 'latin1').toString('utf8');
+    for (const { node, handlers } of [...this.#watches]) if (node === parent) handlers.event(told);
+  }
+
+  #node(kind: FileKind, device: bigint, more: Partial<Node> = {}): Node {
+    const inode = ++this.#inodes;
+    return {
+      kind,
+      inode,
+      device,
+      content: Buffer.alloc(0),
+      modifiedNs: 0n,
+      links: 1,
+      entries: new Map(),
+      target: '',
+      ...more,
+    };
+  }
+
+  #make(path: FileName, kind: FileKind, more: Partial<Node>): Node {
+    const { parent, name } = this.#parentOf(path);
+    if (parent.entries.has(name)) throw failure('EEXIST', 'make');
+    const node = this.#node(kind, parent.device, more);
+    parent.entries.set(name, node);
+    if (kind !== 'file') this.#notify(path);
+    return node;
+  }
+
+  #check(operation: Operation, path: FileName): void {
+    const code = this.#faults.get(`${operation} ${keyOf(path)}`);
+    if (code !== undefined) throw failure(code, operation);
+  }
+
+  #at(operation: Operation, path: FileName, follow = false): Node {
+    this.#check(operation, path);
+    const node = this.#find(path, follow);
+    if (node === null) throw failure('ENOENT', operation);
+    return node;
+  }
+
+  #find(path: FileName, follow: boolean): Node | null {
+    let node: Node | undefined = this.#root;
+    for (const part of keyOf(path).split('/').filter(Boolean)) {
+      if (node.kind === 'link') node = this.#find(node.target, true) ?? undefined;
+      node = node?.entries.get(part);
+      if (node === undefined) return null;
+    }
+    return follow && node.kind === 'link' ? this.#find(node.target, true) : node;
+  }
+
+  #parentOf(path: FileName): { parent: Node; name: string } {
+    const key = keyOf(path);
+    const cut = key.lastIndexOf('/');
+    const parent = this.#find(Buffer.from(key.slice(0, cut), 'latin1'), true);
+    if (parent?.kind !== 'directory') throw failure('ENOENT', 'look-up');
+    return { parent, name: key.slice(cut + 1) };
+  }
+
+  #factsOf(node: Node): FileFacts {
+    const { kind, device, inode, modifiedNs, content } = node;
+    const bytes = content.length;
+    return {
+      kind,
+      device,
+      inode,
+      modifiedNs,
+      bytes,
+      allocatedBytes: Math.ceil(bytes / 4096) * 4096,
+      links: node.links,
+    };
+  }
+}
+
+/** As `OpenFile.read` does it. */
+export function readAt(content: Buffer, into: Buffer, length: number, position: number): number {
+  return position >= content.length ? 0 : content.copy(into, 0, position, position + length);
+}
+
+/** The bytes of a path, one a character: so names that are not UTF-8 have a key too. */
+function keyOf(path: FileName): string {
+  return Buffer.from(path).toString('latin1');
+}
+
+function nameOf(key: string): FileName {
+  const bytes = Buffer.from(key, 'latin1');
+  return isUtf8(bytes) ? bytes.toString('utf8') : bytes;
+}
+
+function failure(code: string, operation: string): Error {
+  return Object.assign(new Error(`${code}: ${operation}`), { code });
+}
