@@ -1,0 +1,193 @@
+import type { Command } from 'commander';
+import { InvalidArgumentError } from 'commander';
+import type { Logger } from '../observe/log.ts';
+import { isSubdomain } from '../policy/fields.ts';
+import type { ConnectOptions } from '../webhook/connect.ts';
+import type { Doors } from '../webhook/gateway/main.ts';
+import type { WebhookOptions } from '../webhook/main.ts';
+import { UsageError } from './errors.ts';
+import { choice, optional, repeated } from './options.ts';
+import type { Origin } from './origin.ts';
+import { requirePath } from './policies.ts';
+import { type Address, address, nonEmpty, path, tlsUrl } from './values.ts';
+
+/** What of a webhook is about checkpoint requests: the gateway, and admission of CONNECT. */
+export type CheckpointWays = Pick<WebhookOptions, 'gateway' | 'connect'>;
+
+/** What the rest of the call says. */
+export interface GatewayCall {
+  readonly listen: Address;
+  readonly logLevel: NonNullable<WebhookOptions['gateway']>['logLevel'];
+}
+
+export interface PreparedGateway {
+  /** Where the gateway is to listen; undefined without one. */
+  readonly listen: Address | undefined;
+  open(origin: Origin, log: Logger): Promise<CheckpointWays>;
+}
+
+const DOOR_PORT = 10_350;
+const DOOR_NAME = 'checkpoint-warden-door.checkpoint-warden.svc';
+const SERVICE_ACCOUNT_TOKEN = '/var/run/secrets/kubernetes.io/serviceaccount/token';
+
+/** `--gateway`, `--connect-mode` and what belongs to them. @returns what judges the call. */
+export function gatewayOptions(command: Command): (call: GatewayCall) => PreparedGateway {
+  const listen = optional(
+    command,
+    '--gateway <address:port>',
+    'where to serve the gateway: checkpoints of any pod are asked for here, and passed on to the door of its node',
+    address,
+  );
+  const audiences = repeated(
+    command,
+    '--audience <name>',
+    "what callers' tokens must be for; repeatable (default: the API server)",
+    nonEmpty,
+  );
+  const mode = choice(
+    command,
+    '--connect-mode <mode>',
+    'what becomes of checkpoint requests through nodes/proxy',
+    ['Deny', 'Enforce'],
+  );
+  const url = optional(
+    command,
+    '--gateway-url <url>',
+    'the gateway as users reach it, to be named where such a request is denied',
+    tlsUrl,
+  );
+  const exempt = repeated(
+    command,
+    '--exempt-user <name>',
+    'a user who may ask through nodes/proxy all the same; repeatable',
+    nonEmpty,
+  );
+  const ca = optional(
+    command,
+    '--door-ca <file>',
+    "the authority of the doors' certificates; read again when it changes",
+    path,
+  );
+  const name = optional(
+    command,
+    '--door-name <name>',
+    `the name in every door's certificate (default ${DOOR_NAME})`,
+    dnsName,
+  );
+  const port = optional(
+    command,
+    '--door-port <port>',
+    `the doors' port on every node (default ${DOOR_PORT})`,
+    portNumber,
+  );
+  const token = optional(
+    command,
+    '--door-token <file>',
+    "the webhook's own token for the doors, with --connect-mode Enforce (default in a pod: the service account's)",
+    path,
+  );
+  return (call) => {
+    const [at, isEnforcing, given] = [listen(), mode() === 'Enforce', ca()];
+    const rest = { '--door-ca': given, '--door-name': name(), '--door-port': port() };
+    if (at === undefined && !isEnforcing) {
+      refuse(rest, 'is about doors: give --gateway ADDRESS:PORT or --connect-mode Enforce, too');
+    }
+    if (at === undefined) {
+      refuse({ '--audience': audiences()[0] }, 'is about the gateway: give --gateway ADDRESS:PORT, too');
+    }
+    if (!isEnforcing) refuse({ '--door-token': token() }, 'is for --connect-mode Enforce: give that, too');
+    if (isEnforcing) {
+      refuse({ '--gateway-url': url() }, 'is named by --connect-mode Deny alone: leave out one of the two');
+    }
+    requireApart(at, call.listen);
+    const doors = { port: port() ?? DOOR_PORT, name: name() ?? DOOR_NAME };
+    const known = at === undefined && !isEnforcing ? null : { ...doors, ca: requireCa(given, at) };
+    const own = isEnforcing ? requireToken(token()) : null;
+    const ways: ConnectOptions = { exemptUsers: exempt(), ...withUrl(url()) };
+    return {
+      listen: at,
+      async open(origin, log) {
+        if (known === null) return { connect: ways };
+        if (origin.client === null) throw new UsageError(needsCluster(at));
+        for (const file of [known.ca, own]) if (file !== null) await requirePath(file);
+        return {
+          connect:
+            own === null ? ways : { ...ways, verdicts: await verdictsOf(origin.client, known, own, log) },
+          ...(at !== undefined && {
+            gateway: {
+              ...{ listen: at, doors: known, audiences: audiences(), logLevel: call.logLevel },
+              ...(origin.kubeconfig !== undefined && { kubeconfig: origin.kubeconfig }),
+            },
+          }),
+        };
+      },
+    };
+  };
+}
+
+async function verdictsOf(client: NonNullable<Origin['client']>, doors: Doors, token: string, log: Logger) {
+  const [{ podNodeLookup }, { DoorClient }, { DoorAuthority }, { doorVerdicts, tokenFile }] =
+    await Promise.all([
+      import('../kube/pod-nodes.ts'),
+      import('../webhook/gateway/door-client.ts'),
+      import('../webhook/gateway/door-authority.ts'),
+      import('../webhook/verdicts.ts'),
+    ]);
+  return doorVerdicts({
+    places: podNodeLookup(client),
+    doors: new DoorClient(doors, new DoorAuthority(doors.ca, log, Date.now)),
+    token: tokenFile(token),
+    log,
+    now: Date.now,
+  });
+}
+
+function refuse(options: Readonly<Record<string, unknown>>, why: string): void {
+  for (const [name, value] of Object.entries(options)) {
+    if (value !== undefined) throw new UsageError(`${name} ${why}`);
+  }
+}
+
+function requireApart(gateway: Address | undefined, listen: Address): void {
+  if (gateway === undefined || gateway.port === 0 || gateway.port !== listen.port) return;
+  throw new UsageError(`--gateway and --listen both name port ${listen.port}: give each a port of its own`);
+}
+
+function requireCa(file: string | undefined, gateway: Address | undefined): string {
+  if (file !== undefined) return file;
+  throw new UsageError(
+    `webhook ${shownMode(gateway)} needs --door-ca FILE, the authority of the doors' certificates`,
+  );
+}
+
+function requireToken(file: string | undefined): string {
+  const own = process.env.KUBERNETES_SERVICE_HOST === undefined ? undefined : SERVICE_ACCOUNT_TOKEN;
+  const token = file ?? own;
+  if (token !== undefined) return token;
+  throw new UsageError(
+    'webhook --connect-mode Enforce needs --door-token FILE where it does not run in a pod',
+  );
+}
+
+function needsCluster(gateway: Address | undefined): string {
+  return `webhook ${shownMode(gateway)} needs a cluster that knows callers and pods: give --kubeconfig FILE in the place of --policies`;
+}
+
+function shownMode(gateway: Address | undefined): string {
+  return gateway === undefined ? '--connect-mode Enforce' : '--gateway';
+}
+
+function withUrl(gateway: string | undefined): Pick<ConnectOptions, 'gateway'> {
+  return gateway === undefined ? {} : { gateway };
+}
+
+function dnsName(text: string): string {
+  if (isSubdomain(text)) return text;
+  throw new InvalidArgumentError(`Write a DNS name, for example ${DOOR_NAME}.`);
+}
+
+function portNumber(text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  if (port >= 1 && port <= 65_535) return port;
+  throw new InvalidArgumentError('Write a port from 1 to 65535.');
+}

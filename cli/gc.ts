@@ -1,0 +1,216 @@
+import { hostname } from 'node:os';
+import type { Command } from 'commander';
+import {
+  type CollectorOptions,
+  collectOnce,
+  type RunningCollector,
+  type Summary,
+  startCollector,
+} from '../gc/main.ts';
+import { errorCode, explain } from '../gc/system/files.ts';
+import { nodeFiles } from '../gc/system/node-files.ts';
+import { directoryNames } from '../gc/system/same-directory.ts';
+import type { KubeClient } from '../kube/client.ts';
+import type { PodLookup } from '../kube/types.ts';
+import { type Audit, auditFile, auditStream, prepareAuditFile } from '../observe/audit.ts';
+import { serveMetrics } from '../observe/listener.ts';
+import { createLog, type Logger } from '../observe/log.ts';
+import { createMetrics } from '../observe/metrics.ts';
+import { formatBytes } from '../policy/quantity.ts';
+import type { Context, Output } from './context.ts';
+import { doorOptions } from './door.ts';
+import { EXIT, InputError } from './errors.ts';
+import { explainCommand } from './help.ts';
+import { directoryOption, flag, logLevelOption, optional, patternOption, repeated } from './options.ts';
+import { originOptions } from './origin.ts';
+import { amount, printable } from './text.ts';
+import { address, duration, nonEmpty, path } from './values.ts';
+
+const EXPLANATION = `
+Runs until SIGTERM, one process a node: scans and watches the directory, plans, and deletes what the policies no
+longer keep, with a log line and an audit record for each. Without a policy it deletes nothing. Policies come from
+files, which are read again when they change, or from the API server. Only the API server can prove that a pod is
+gone, so without one nothing is an orphan. A directory that is missing is waited for.
+
+A policy that would delete a large part of the archives at once waits until somebody confirms it: the log has the
+digest for --confirm, or for the annotation checkpoint.criu.org/confirm on the resource.
+
+With --door it serves POST /checkpoint/NAMESPACE/POD/CONTAINER as the kubelet does, and lets through what fits.
+Callers come with a token or a client certificate and need create on pods/checkpoint in checkpoint.criu.org. It
+needs a cluster, a state directory, a certificate of its own, and a token with create on nodes/checkpoint.
+
+SIGTERM and SIGINT end it within five seconds, status 0. Logs are JSON lines on stderr.
+
+--once prints a summary, with what kept it from its work as lines with ✗. Exit codes of --once: 0 all was done, or
+no policy acts, which is said; 1 it did not do its job: the directory cannot be read, a deletion failed, a policy has
+errors or waits for confirmation, a pod could not be looked up, an audit record is lost, or it was stopped; 2 wrong
+call, and a directory that is not there.`;
+
+export function define(command: Command): (context: Context) => Promise<number> {
+  const directory = directoryOption(command);
+  const open = originOptions(command);
+  const once = flag(command, '--once', 'look, plan and act once, print a summary and end');
+  const dryRun = flag(command, '--dry-run', 'tell what would be deleted, and delete nothing');
+  const node = optional(
+    command,
+    '--node <name>',
+    "this node's name in the API and in audit records (default: the host's)",
+    nonEmpty,
+  );
+  const state = optional(
+    command,
+    '--state-directory <dir>',
+    'where grace periods and confirmations outlive a restart, and where a lock keeps a second collector away',
+    path,
+  );
+  const audit = optional(
+    command,
+    '--audit <file>',
+    'write audit records here; - is standard output',
+    nonEmpty,
+  );
+  const metrics = optional(command, '--metrics <address:port>', 'where to serve /metrics over HTTP', address);
+  const rescan = optional(
+    command,
+    '--rescan <duration>',
+    'time between scans, as 60s (the default)',
+    duration,
+  );
+  const door = doorOptions(command);
+  const confirm = repeated(
+    command,
+    '--confirm <digest>',
+    'let the plan of this digest through; repeatable',
+    nonEmpty,
+  );
+  const patterns = patternOption(command);
+  const level = logLevelOption(command);
+  explainCommand(command, EXPLANATION, [
+    [
+      'checkpoint-warden gc --directory /var/lib/kubelet/checkpoints --policies /etc/warden --once --dry-run',
+      'tells what a run would delete',
+    ],
+    [
+      'checkpoint-warden gc --directory /var/lib/kubelet/checkpoints --state-directory /var/lib/warden --audit /var/log/warden/audit.jsonl',
+      'runs in a pod of a DaemonSet, with the policies of its cluster',
+    ],
+    [
+      'checkpoint-warden gc --directory /var/lib/kubelet/checkpoints --state-directory state --node worker-1 --door :10350 --certificate-directory tls',
+      'runs there with its door open: checkpoints are asked for at port 10350',
+    ],
+    [
+      "checkpoint-warden gc --directory /srv/exports --pattern '*.tar.zst' --policies /etc/warden",
+      "keeps podman's exports within policy, without a cluster",
+    ],
+  ]);
+  return async (context) => {
+    const signal = context.untilStopped();
+    const nodeName = node() ?? hostname();
+    const prepareDoor = door({
+      once: once(),
+      dryRun: dryRun(),
+      node: node(),
+      stateDirectory: state(),
+    });
+    const log = createLog({ level: level(), fields: { node: nodeName } });
+    const where = directory();
+    // A collector waits for a directory; a single run has nothing to wait for.
+    if (once() && nodeFiles.stat(where) === null) throw new InputError(`${where} does not exist`);
+    const audited = auditTo(audit(), dryRun(), log, context.out);
+    const { source, client } = await open(log, directoryNames(where, nodeFiles));
+    const prepared = (await prepareDoor?.(client, log)) ?? null;
+    const measured = createMetrics();
+    const collector: CollectorOptions = {
+      directory: where,
+      patterns: patterns(),
+      source,
+      pods: await podsOf(client),
+      lenientDirectory: client === null,
+      dryRun: dryRun(),
+      nodeName,
+      log,
+      metrics: measured,
+      confirm: confirm(),
+      ...given('stateDirectory', state()),
+      ...given('audit', audited),
+      ...given('rescanMs', rescan()),
+      ...given('door', prepared?.part),
+    };
+    const scraped = metrics();
+    const listener = scraped && (await serveMetrics(measured.registry, scraped));
+    try {
+      if (once()) return await runOnce(collector, signal, context);
+      return await runUntilStopped(await startCollector(collector, signal), signal);
+    } finally {
+      await listener?.close();
+      await prepared?.stop();
+      client?.close();
+    }
+  };
+}
+
+function given<K extends keyof CollectorOptions>(
+  key: K,
+  value: CollectorOptions[K] | undefined,
+): Partial<CollectorOptions> {
+  return value === undefined ? {} : { [key]: value };
+}
+
+/** Who is asked whether a pod is there; nobody without a cluster. */
+async function podsOf(client: KubeClient | null): Promise<PodLookup | null> {
+  if (client === null) return null;
+  const { podLookup } = await import('../kube/pods.ts');
+  return podLookup(client);
+}
+
+/** @param isDry nothing is recorded then, so nothing is made for it. */
+function auditTo(target: string | undefined, isDry: boolean, log: Logger, out: Output): Audit | undefined {
+  if (target === undefined) return undefined;
+  if (target === '-') return auditStream(out);
+  const file = path(target);
+  try {
+    if (!isDry) prepareAuditFile(file);
+  } catch (error) {
+    const why = errorCode(error) === 'ENOENT' ? 'its folder cannot be made (ENOENT)' : explain(error);
+    throw new InputError(`the audit file ${file} cannot be written: ${why}; name another with --audit`);
+  }
+  return auditFile({ file, log });
+}
+
+async function runUntilStopped(collector: RunningCollector, signal: AbortSignal): Promise<number> {
+  const stopped = Promise.withResolvers<void>();
+  signal.addEventListener('abort', () => stopped.resolve(), { once: true });
+  if (signal.aborted) stopped.resolve();
+  try {
+    await Promise.race([stopped.promise, collector.ended]);
+  } finally {
+    await collector.stop();
+  }
+  return EXIT.done;
+}
+
+async function runOnce(options: CollectorOptions, signal: AbortSignal, { out }: Context): Promise<number> {
+  const summary = await collectOnce(options, signal);
+  out.write(renderSummary(summary, options));
+  return summary.problems.length > 0 ? EXIT.refused : EXIT.done;
+}
+
+function renderSummary(summary: Summary, { directory, dryRun }: CollectorOptions): string {
+  const { archives, bytes, deleted, freedBytes, wouldDelete, spared, overBudget, growing, problems, notes } =
+    summary;
+  const parts = [
+    dryRun
+      ? `would delete ${wouldDelete.toLocaleString('en')}`
+      : `deleted ${deleted.toLocaleString('en')}, which gave ${formatBytes(freedBytes)} back to the disk`,
+    spared > 0 && `${spared} were left after a last look`,
+    overBudget > 0 && `${overBudget} wait for the next run (spec.deletionBudget)`,
+    growing > 0 && `${growing} are still being written`,
+  ].filter((part) => part !== false);
+  const left = `; there are ${amount(archives, 'archive')}, ${formatBytes(bytes)} in ${directory}`;
+  const lines = [
+    `${parts.join('; ')}${summary.isKnown ? left : ''}`,
+    ...problems.map((problem) => `✗ ${problem}`),
+    ...notes.map((note) => `! ${note}`),
+  ];
+  return lines.map((line) => `${printable(line)}\n`).join('');
+}

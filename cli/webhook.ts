@@ -1,0 +1,141 @@
+import { once } from 'node:events';
+import type { Command } from 'commander';
+import { fileCertificates } from '../certs/files.ts';
+import { selfSignedCertificates } from '../certs/self-signed.ts';
+import type { CertificateSource } from '../certs/source.ts';
+import { errorCode } from '../gc/system/files.ts';
+import { createLog, type Logger } from '../observe/log.ts';
+import { GatewayError } from '../webhook/gateway/thread.ts';
+import { startWebhook } from '../webhook/main.ts';
+import type { Context } from './context.ts';
+import { EXIT, Refusal, UsageError } from './errors.ts';
+import { gatewayOptions } from './gateway.ts';
+import { explainCommand } from './help.ts';
+import { logLevelOption, optional, required } from './options.ts';
+import { type Origin, originOptions } from './origin.ts';
+import { type Address, address, names, path } from './values.ts';
+
+const EXPLANATION = `
+Serves /mutate and /validate for the API server: policies get their defaults, unsound and conflicting ones are
+refused, and authors are told what they may not govern. With --policies there is no API server to ask, so whoever
+applies a policy is taken for an administrator; that is for trying things out.
+
+With --gateway it serves POST /checkpoint/NAMESPACE/POD/CONTAINER for the whole cluster, in a thread and on a port of
+its own: it finds the pod's node and passes the request with the caller's bearer token on to the door of that node.
+Callers need create on pods/checkpoint in checkpoint.criu.org. --connect-mode says what /connect does to checkpoint
+requests through nodes/proxy: Deny refuses all of them, Enforce lets through what the door of the node says would fit,
+and reserves nothing for it.
+
+SIGTERM ends it: it drains first, then stops. Logs are JSON lines on stderr.`;
+
+export function define(command: Command): (context: Context) => Promise<number> {
+  const listen = required(command, '--listen <address:port>', 'where to serve HTTPS', address);
+  const open = originOptions(command);
+  const certificates = certificateOptions(command);
+  const metrics = optional(command, '--metrics <address:port>', 'where to serve /metrics over HTTP', address);
+  const gateway = gatewayOptions(command);
+  const level = logLevelOption(command);
+  explainCommand(command, EXPLANATION, [
+    [
+      'checkpoint-warden webhook --listen 0.0.0.0:9443 --certificate-directory /etc/warden/tls',
+      'serves in a pod with a mounted certificate (tls.crt, tls.key, ca.crt)',
+    ],
+    [
+      'checkpoint-warden webhook --listen :9443 --certificate-directory /etc/warden/tls --gateway :9444 --door-ca /etc/warden/doors.crt',
+      'serves the gateway, too, which finds the node of a pod and passes the request on to its door',
+    ],
+    [
+      'checkpoint-warden webhook --listen 127.0.0.1:9443 --kubeconfig ~/.kube/config --self-signed localhost --write-ca ca.crt',
+      'serves beside a test cluster; ca.crt is the caBundle of its webhook configuration',
+    ],
+    [
+      'checkpoint-warden webhook --listen 127.0.0.1:9443 --policies policies/ --self-signed localhost --write-ca ca.crt',
+      'judges against a folder of policies, without a cluster',
+    ],
+  ]);
+  return async (context) => {
+    const log = createLog({ level: level() });
+    const [listening, certificate] = [listen(), certificates(log)];
+    const prepared = gateway({ listen: listening, logLevel: level() });
+    const stopped = context.untilStopped();
+    const origin = await open(log);
+    const { source, client } = origin;
+    const ways = await prepared.open(origin, log);
+    const scraped = metrics();
+    const webhook = await startWebhook({
+      listen: listening,
+      source,
+      certificates: certificate,
+      reviewer: await reviewerOf(client),
+      log,
+      ...ways,
+      ...(scraped && { metrics: scraped }),
+    }).catch((error: unknown) => {
+      throw listenError(error, listening, prepared.listen);
+    });
+    if (!stopped.aborted) await once(stopped, 'abort');
+    await webhook.stop();
+    client?.close();
+    return EXIT.done;
+  };
+}
+
+/** The system's error in words, where an address cannot be had. */
+function listenError(error: unknown, listen: Address, gateway: Address | undefined): unknown {
+  const isGateways = error instanceof GatewayError;
+  const code = isGateways ? error.code : errorCode(error);
+  const why = LISTEN_ERRORS.get(code ?? '');
+  if (why === undefined) {
+    return isGateways ? new Refusal(`the gateway cannot begin: ${error.message}`) : error;
+  }
+  const [option, { host, port }] = isGateways && gateway ? ['--gateway', gateway] : ['--listen', listen];
+  return new Refusal(
+    `${option} ${host}:${port} cannot be listened on: ${why}; choose another address or port`,
+  );
+}
+
+const LISTEN_ERRORS: ReadonlyMap<string, string> = new Map([
+  ['EADDRINUSE', 'it is in use'],
+  ['EADDRNOTAVAIL', 'this machine has no such address'],
+  ['EACCES', 'permission denied'],
+  ['ENOTFOUND', 'the name is not known'],
+]);
+
+async function reviewerOf(client: Origin['client']): Promise<Parameters<typeof startWebhook>[0]['reviewer']> {
+  if (client === null) return null;
+  const { governReviewer } = await import('../kube/reviews.ts');
+  return governReviewer(client);
+}
+
+function certificateOptions(command: Command): (log: Logger) => CertificateSource {
+  const directory = optional(
+    command,
+    '--certificate-directory <dir>',
+    'a folder with tls.crt, tls.key and ca.crt; changes are taken up',
+    path,
+  );
+  const selfSigned = optional(
+    command,
+    '--self-signed <names>',
+    'make a certificate for these names, separated by commas, and renew it',
+    names,
+  );
+  const writeCa = optional(
+    command,
+    '--write-ca <file>',
+    'where to write the authority of --self-signed',
+    path,
+  );
+  return (log) => {
+    const [files, own, ca] = [directory(), selfSigned(), writeCa()];
+    if (files !== undefined && own === undefined && ca === undefined) {
+      return fileCertificates({ directory: files, log });
+    }
+    if (files === undefined && own !== undefined && ca !== undefined) {
+      return selfSignedCertificates({ names: own, writeCa: ca, log });
+    }
+    throw new UsageError(
+      'webhook needs either --certificate-directory DIR, or --self-signed NAMES with --write-ca FILE',
+    );
+  };
+}

@@ -1,0 +1,43 @@
+import { Registry } from 'prom-client';
+import { createDoorMetrics, watchDoor } from '../gc/door/metrics.ts';
+import { createMetrics as collectorMetrics } from '../observe/metrics.ts';
+import { fieldsOf, own } from '../policy/json.ts';
+import { createGatewayMetrics, watchGateway } from '../webhook/gateway/metrics.ts';
+import { createMetrics as webhookMetrics } from '../webhook/metrics.ts';
+
+export interface DescribedMetric {
+  readonly name: string;
+  readonly type: string;
+  readonly labels: readonly string[];
+  readonly help: string;
+}
+
+/** What each process shows of itself under `/metrics`, beside the usual metrics of Node and its process. */
+export function describedMetrics(): ReadonlyMap<string, readonly DescribedMetric[]> {
+  const door = new Registry();
+  createDoorMetrics(door);
+  watchDoor(door, { reserved: () => [], turns: () => ({ busy: 0, waiting: 0 }) });
+  const gateway = new Registry();
+  createGatewayMetrics(gateway);
+  watchGateway(gateway, { underWay: () => 0, known: () => null });
+  return new Map([
+    ['The collector', described(collectorMetrics({ ofProcess: false }).registry)],
+    ["The node's door", described(door)],
+    ['The webhook', described(webhookMetrics(NO_SOURCE, NO_CERTIFICATES).registry)],
+    ['The gateway', described(gateway)],
+  ]);
+}
+
+function described(registry: Registry): readonly DescribedMetric[] {
+  return registry.getMetricsAsArray().map((metric) => {
+    const { name, help, type } = metric;
+    const labels = own(fieldsOf(metric), 'labelNames');
+    return { name, help, type: String(type), labels: Array.isArray(labels) ? labels.map(String) : [] };
+  });
+}
+
+const NO_SOURCE = { isFresh: () => false, resources: () => [], problems: () => [] };
+
+const NO_CERTIFICATES = {
+  describe: () => ({ origin: '', names: [], notBefore: 0, notAfter: 0, problem: null }),
+};
