@@ -6,10 +6,13 @@ import type { Guard } from './guard.ts';
 import { probe } from './probe.ts';
 import { type Server, startServer, waitUntilReady } from './server.ts';
 
+const loopback = '127.0.0.1';
 const readyMilliseconds = 60_000;
 
 /** What a test may ask of its API server. */
 export interface ApiServerOptions {
+  /** The one address of this machine that it listens on; default 127.0.0.1. */
+  readonly address?: string;
   /** Names and addresses that its certificate covers besides localhost and 127.0.0.1. */
   readonly hosts?: readonly string[];
   readonly featureGates?: Readonly<Record<string, boolean>>;
@@ -43,14 +46,22 @@ export async function prepareApiServer(
 ): Promise<string[]> {
   const ca = join(directory, 'ca.crt');
   await writeFile(ca, authority.certificate);
-  const hosts = ['localhost', '127.0.0.1', '::1', 'kubernetes.default.svc', ...(options.hosts ?? [])];
+  const address = options.address ?? loopback;
+  const hosts = [
+    'localhost',
+    '127.0.0.1',
+    '::1',
+    'kubernetes.default.svc',
+    address,
+    ...(options.hosts ?? []),
+  ];
   const gates = Object.entries(options.featureGates ?? {}).map(([name, on]) => `${name}=${on}`);
   const disabled = options.disableAdmissionPlugins ?? ['ServiceAccount'];
   return [
-    '--bind-address=127.0.0.1',
+    `--bind-address=${address}`,
+    `--advertise-address=${address}`,
     // A loopback address cannot be an endpoint of the Service `kubernetes`, so nothing tries to make it one.
-    '--advertise-address=127.0.0.1',
-    '--endpoint-reconciler-type=none',
+    ...(address === loopback ? ['--endpoint-reconciler-type=none'] : []),
     `--client-ca-file=${ca}`,
     `--kubelet-certificate-authority=${ca}`,
     '--service-cluster-ip-range=10.96.0.0/16',
@@ -76,6 +87,8 @@ export async function prepareApiServer(
 
 /** Who asks whether the API server is ready; before RBAC's own roles exist, an administrator must. */
 export interface Prober {
+  /** `https://ADDRESS:PORT`. */
+  readonly url: string;
   readonly ca: string;
   readonly credentials: Credentials;
 }
@@ -86,7 +99,7 @@ export async function startApiServer(
   programs: string,
   flags: readonly string[],
   ports: { readonly api: number; readonly etcd: number },
-  { ca, credentials }: Prober,
+  { url, ca, credentials }: Prober,
 ): Promise<Server> {
   const server = await startServer(guard, join(programs, 'kube-apiserver'), [
     `--etcd-servers=http://127.0.0.1:${ports.etcd}`,
@@ -94,7 +107,6 @@ export async function startApiServer(
     ...flags,
   ]);
   const tls = { ca, cert: credentials.certificate, key: credentials.key };
-  const url = `https://127.0.0.1:${ports.api}/readyz`;
-  await waitUntilReady(server, () => probe(url, tls), readyMilliseconds);
+  await waitUntilReady(server, () => probe(`${url}/readyz`, tls), readyMilliseconds);
   return server;
 }

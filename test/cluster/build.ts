@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rename } from 'node:fs/promises';
+import { mkdtemp, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
@@ -14,7 +14,7 @@ const reportEveryMilliseconds = 10_000;
 export async function buildPrograms(recipe: Recipe, target: string, env: NodeJS.ProcessEnv): Promise<void> {
   await requireGo(recipe, env);
   const names = Object.keys(recipe.packages).join(', ');
-  progress(`building ${names} into ${target}; the first time this takes about 5 minutes on two cores`);
+  progress(`building ${names} into ${target}; the first time this takes 3 to 5 minutes on two cores`);
   const started = Date.now();
   const guard = await startGuard(await mkdtemp(`${target}.`));
   try {
@@ -31,6 +31,8 @@ export async function buildPrograms(recipe: Recipe, target: string, env: NodeJS.
       const [status] = await exit;
       if (status !== 0) throw new Error(`go build of ${name} failed:\n${tail.join('\n')}`);
     }
+    // What is left of an earlier build, say after somebody deleted one program.
+    await rm(target, { recursive: true, force: true });
     await rename(guard.directory, target);
   } finally {
     await guard.release();

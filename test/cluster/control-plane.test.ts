@@ -126,6 +126,17 @@ test('several run side by side; stop leaves neither a process nor a file', async
   assert.equal((await plane.kubectl(['get', 'namespace', 'tenant'])).status, 0);
 });
 
+test('takes feature gates and flags, and shows the log when the API server refuses one', async () => {
+  const options = { featureGates: { ContainerCheckpoint: false }, apiServerArgs: ['--bind-address=0.0.0.0'] };
+  await using other = await startControlPlane(options);
+  const metrics = await other.kubectl(['get', '--raw', '/metrics']);
+  assert.match(metrics.stdout, /kubernetes_feature_enabled\{name="ContainerCheckpoint",stage="[A-Z]*"\} 0/);
+  await assert.rejects(startControlPlane({ apiServerArgs: ['--no-such-flag'] }), {
+    name: 'ServerFailure',
+    message: /kube-apiserver ended \(1\).*unknown flag: --no-such-flag/s,
+  });
+});
+
 async function kubectl(...args: string[]): Promise<string> {
   const { status, stdout, stderr } = await plane.kubectl(args);
   assert.equal(status, 0, stderr);

@@ -19,8 +19,10 @@ const startAttempts = 3;
  * cluster roles that others are aggregated into (`view`, `edit`, `admin`) stay empty.
  */
 export interface ControlPlane extends AsyncDisposable {
-  /** `https://127.0.0.1:PORT`. */
+  /** `https://ADDRESS:PORT`. */
   readonly url: string;
+  /** Where it listens; 127.0.0.1 unless another was asked for. */
+  readonly address: string;
   readonly port: number;
   /** Path of a cluster administrator's kubeconfig. */
   readonly kubeconfig: string;
@@ -69,7 +71,8 @@ async function startGuarded(
 ): Promise<ControlPlane> {
   const { directory } = guard;
   const ports = { api: await freePort(), etcd: await freePort() };
-  const url = `https://127.0.0.1:${ports.api}`;
+  const { address = '127.0.0.1' } = options;
+  const url = `https://${address}:${ports.api}`;
   const [authority] = await Promise.all([createAuthority('cluster'), startEtcd(guard, programs, ports.etcd)]);
   const ca = authority.certificate;
   const admin = authority.issue({ name: 'admin', groups: ['system:masters'] });
@@ -77,7 +80,7 @@ async function startGuarded(
   await writeKubeconfig(kubeconfig, { url, ca, user: 'admin', credentials: admin });
 
   const flags = await prepareApiServer(directory, authority, options);
-  const start = () => startApiServer(guard, programs, flags, ports, { ca, credentials: admin });
+  const start = () => startApiServer(guard, programs, flags, ports, { url, ca, credentials: admin });
   let server = await start();
 
   const kubectlProgram = join(programs, 'kubectl');
@@ -87,6 +90,7 @@ async function startGuarded(
 
   return {
     url,
+    address,
     port: ports.api,
     kubeconfig,
     directory,

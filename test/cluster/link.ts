@@ -10,14 +10,19 @@ export interface Link {
   reset(): void;
 }
 
-/** Links a paused client to a port of the loopback interface; the first `flow` connects. */
-export function linkTo(targetPort: number, client: Socket, onClose: () => void): Link {
+/** Links a paused client to a port, of this machine unless told otherwise; the first `flow` connects. */
+export function linkTo(
+  targetPort: number,
+  client: Socket,
+  onClose: () => void,
+  targetHost = '127.0.0.1',
+): Link {
   let target: Socket | undefined;
   let flowing = false;
 
   const reset = () => {
-    client.resetAndDestroy();
-    target?.resetAndDestroy();
+    resetSocket(client);
+    if (target !== undefined) resetSocket(target);
   };
   const watch = (socket: Socket) => {
     // An error is followed by `close`, which is where it is dealt with.
@@ -34,7 +39,7 @@ export function linkTo(targetPort: number, client: Socket, onClose: () => void):
       if (flowing) return;
       flowing = true;
       if (target === undefined) {
-        target = connect({ host: '127.0.0.1', port: targetPort, allowHalfOpen: true });
+        target = connect({ host: targetHost, port: targetPort, allowHalfOpen: true });
         watch(target);
       }
       if (client.destroyed || target.destroyed) {
@@ -52,4 +57,12 @@ export function linkTo(targetPort: number, client: Socket, onClose: () => void):
     },
     reset,
   };
+}
+
+function resetSocket(socket: Socket): void {
+  // While the end of a socket is under way, Node cannot reset it: it would keep the socket forever, and
+  // spin instead of ending the process. While it connects, Node would wait for that.
+  const ending = socket.writableEnded && !socket.writableFinished;
+  if (ending || socket.connecting) socket.destroy();
+  else socket.resetAndDestroy();
 }

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { linkTo } from './link.ts';
 import { startPassThrough } from './pass-through.ts';
 
 const silenceMilliseconds = 100;
@@ -90,6 +91,23 @@ test('resets its client when the target refuses', async (t) => {
   t.after(passThrough.close);
   const client = await dial(passThrough.port);
   await assert.rejects(once(client, 'end'), { code: 'ECONNRESET' });
+});
+
+test('a link that is reset while an end is under way closes both connections', async (t) => {
+  const { passThrough } = await passThroughToEcho(t);
+  const { promise: closed, resolve } = Promise.withResolvers<void>();
+  const server = createServer({ pauseOnConnect: true, allowHalfOpen: true }, (socket) => {
+    const link = linkTo(passThrough.port, socket, resolve);
+    link.flow();
+    socket.once('end', link.reset);
+  });
+  t.after(() => server.close());
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const client = await dial(portOf(server.address()));
+  client.on('error', () => {});
+  client.end('e');
+  await closed;
 });
 
 async function passThroughToEcho(t: TestContext) {

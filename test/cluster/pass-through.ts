@@ -16,15 +16,15 @@ export interface PassThrough extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** Opens a port of 127.0.0.1 that leads to `targetPort` there. */
-export async function startPassThrough(targetPort: number): Promise<PassThrough> {
+/** Opens a port of 127.0.0.1 that leads to `targetPort`, there or at another address. */
+export async function startPassThrough(targetPort: number, targetHost = '127.0.0.1'): Promise<PassThrough> {
   const port = await freePort();
   const links = new Set<Link>();
   let stalled = false;
   let server: Server | undefined;
 
   const accept = (client: Socket) => {
-    const link = linkTo(targetPort, client, () => links.delete(link));
+    const link = linkTo(targetPort, client, () => links.delete(link), targetHost);
     links.add(link);
     if (!stalled) link.flow();
   };

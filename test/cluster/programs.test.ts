@@ -52,6 +52,15 @@ test('builds each program once, whoever asks at the same time', async (t) => {
   assert.equal(await readFile(env.GO_LOG, 'utf8'), 'build\n'.repeat(names.length));
 });
 
+test('builds anew where the cache has lost a program', async (t) => {
+  const { root, env } = await scratch(t);
+  await writeProgram(join(root, 'go'), fakeGo);
+  const directory = await findPrograms(controlPlaneRecipe, env);
+  await rm(join(directory, 'kubectl'));
+  assert.equal(await findPrograms(controlPlaneRecipe, env), directory);
+  assert.deepEqual((await readdir(directory)).sort(), [...names].sort());
+});
+
 test('shows why a build failed and leaves nothing of it', async (t) => {
   const { root, env } = await scratch(t);
   await writeProgram(join(root, 'go'), fakeGo);

@@ -27,7 +27,8 @@ export async function findPrograms(recipe: Recipe, env: NodeJS.ProcessEnv = proc
   return target;
 }
 
-function cacheDirectory(env: NodeJS.ProcessEnv): string {
+/** What is built once for all clusters: `$XDG_CACHE_HOME/checkpoint-warden/cluster`. */
+export function cacheDirectory(env: NodeJS.ProcessEnv): string {
   const base = env.XDG_CACHE_HOME || join(env.HOME || homedir(), '.cache');
   return join(base, 'checkpoint-warden', 'cluster');
 }

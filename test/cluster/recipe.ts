@@ -20,6 +20,17 @@ export const controlPlaneRecipe: Recipe = {
   },
 };
 
+/** What two or more nodes need besides. A recipe of its own: who only wants the API server never waits for it. */
+export const nodeRecipe: Recipe = {
+  module: controlPlaneRecipe.module,
+  packages: {
+    'kube-controller-manager': 'k8s.io/kubernetes/cmd/kube-controller-manager',
+    'kube-proxy': 'k8s.io/kubernetes/cmd/kube-proxy',
+    'kube-scheduler': 'k8s.io/kubernetes/cmd/kube-scheduler',
+    kubelet: 'k8s.io/kubernetes/cmd/kubelet',
+  },
+};
+
 /** Arguments of `go build` for every program of the recipe. */
 export async function buildFlags(recipe: Recipe): Promise<string[]> {
   const requirements = await readFile(join(recipe.module, 'go.mod'), 'utf8');

@@ -29,9 +29,16 @@ export class ServerFailure extends Error {
   }
 }
 
-/** Starts `program`; its environment is empty but for the path, so that no proxy or setting leaks in. */
-export async function startServer(guard: Guard, program: string, args: readonly string[]): Promise<Server> {
-  const name = basename(program);
+/**
+ * Starts `program`; its environment is empty but for the path, so that no proxy or setting leaks in.
+ * The name, which its log bears too, is the program's unless told otherwise.
+ */
+export async function startServer(
+  guard: Guard,
+  program: string,
+  args: readonly string[],
+  name: string = basename(program),
+): Promise<Server> {
   const log = join(guard.directory, `${name}.log`);
   const output = openSync(log, 'a');
   const child = spawn(program, args, {
