@@ -142,7 +142,7 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
   const isAlone = () => lock === null || lock.isHeld();
   const collector: Collector = new Collector({
     ...parts,
-    ...{ passes, journal, disk, telling, metrics, log, dryRun, rescanMs, random, isAlone, breaker },
+    ...{ passes, journal, disk, telling, metrics, log, dryRun, rescanMs, random, isAlone },
   });
   const evictions = new Evictions({ inventory, active, breaker, enforcer });
   return { collector, inventory, active, orphans, evictions, disk, changes };

@@ -121,16 +121,6 @@ export class Breaker {
     return accepted === this.#specs([...resources])(resource);
   }
 
-  /** Forgets all but these resources. */
-  retain(resources: Iterable<PolicyResource>): void {
-    const keys = new Set(Array.from(resources, keyOf));
-    let isChanged = false;
-    for (const key of [...this.#memories.keys()]) {
-      if (!keys.has(key)) isChanged = this.#memories.delete(key) || isChanged;
-    }
-    if (isChanged) this.#save();
-  }
-
   #judgeOne(
     resource: PolicyResource,
     spec: string,

@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream';
 import type { SecureContextOptions } from 'node:tls';
 import type { CertificateSource } from '../../certs/source.ts';
 import type { Log } from '../../kube/types.ts';
+import { answerToBroken, brokenConnections } from '../../observe/broken-connections.ts';
 import type { Instant } from '../../policy/types.ts';
 import { explain } from '../system/files.ts';
 import type { ClientAuthority } from './client-authority.ts';
@@ -200,13 +201,6 @@ function askOf(request: IncomingMessage, pipelined: boolean, signal: AbortSignal
   return { method, url, httpVersion, rawHeaders, credentials, pipelined, from, signal };
 }
 
-const BROKEN: Readonly<Record<string, readonly [status: number, sentence: string]>> = {
-  HPE_HEADER_OVERFLOW: [431, 'the headers are too large'],
-  ERR_HTTP_REQUEST_TIMEOUT: [408, 'the request did not arrive in time'],
-};
-
-const LOG_EVERY_MS = 60_000;
-
 /** What is no HTTP gets a sentence, and the connection ends. One line a minute for each reason. */
 function tellBroken(
   server: Server,
@@ -214,14 +208,7 @@ function tellBroken(
   busy: Busy,
   lingerMs: number,
 ): void {
-  const loggedAt = new Map<string, Instant>();
-  const tell = (error: NodeJS.ErrnoException, message: string) => {
-    const reason = reasonOf(error);
-    metrics.brokenConnections.inc({ reason });
-    if (now() - (loggedAt.get(reason) ?? Number.NEGATIVE_INFINITY) < LOG_EVERY_MS) return;
-    loggedAt.set(reason, now());
-    log.warn({ reason, err: error }, message);
-  };
+  const tell = brokenConnections((reason) => metrics.brokenConnections.inc({ reason }), log, now);
   server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
     // Node leaves a handshake that ran out of time to whoever listens.
     socket.destroy();
@@ -239,16 +226,6 @@ function tellBroken(
     ending.add(socket);
     // An answer of ours would overtake that of the request before it, or be a second one to the same.
     if (busy.get(socket)) return endAfter(socket, lingerMs);
-    const [status, sentence] = BROKEN[error.code ?? ''] ?? [400, 'the request is not plain HTTP/1.1'];
-    const headers = { 'content-type': 'text/plain; charset=utf-8' };
-    endWith(socket, { status, headers, body: `${sentence}\n` }, lingerMs);
+    endWith(socket, answerToBroken(error), lingerMs);
   });
-}
-
-/** A label of a metric: never the caller's own words. */
-function reasonOf({ code }: NodeJS.ErrnoException): string {
-  if (code === undefined) return 'other';
-  if (code.startsWith('ERR_SSL') || code.startsWith('ERR_TLS')) return 'tls';
-  if (code.startsWith('HPE_')) return code === 'HPE_HEADER_OVERFLOW' ? 'headers' : 'http';
-  return code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'timeout' : 'other';
 }

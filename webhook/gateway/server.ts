@@ -5,6 +5,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Certificate } from '../../certs/source.ts';
 import type { Log } from '../../kube/types.ts';
+import { answerToBroken, brokenConnections } from '../../observe/broken-connections.ts';
 import type { Instant } from '../../policy/types.ts';
 import { secureContextOf, type TlsVersion } from '../tls.ts';
 import type { Bounds } from './bounds.ts';
@@ -161,23 +162,9 @@ function askOf(request: IncomingMessage, pipelined: boolean, signal: AbortSignal
   };
 }
 
-const BROKEN: Readonly<Record<string, readonly [status: number, sentence: string]>> = {
-  HPE_HEADER_OVERFLOW: [431, 'the headers are too large'],
-  ERR_HTTP_REQUEST_TIMEOUT: [408, 'the request did not arrive in time'],
-};
-
-const LOG_EVERY_MS = 60_000;
-
 /** What is no HTTP gets a sentence, and the connection ends. One line a minute for each reason. */
 function tellBroken(server: Server, { metrics, log, now }: GatewayServerOptions): void {
-  const loggedAt = new Map<string, Instant>();
-  const tell = (error: NodeJS.ErrnoException, message: string) => {
-    const reason = reasonOf(error);
-    metrics.brokenConnections.inc({ reason });
-    if (now() - (loggedAt.get(reason) ?? Number.NEGATIVE_INFINITY) < LOG_EVERY_MS) return;
-    loggedAt.set(reason, now());
-    log.warn({ reason, err: error }, message);
-  };
+  const tell = brokenConnections((reason) => metrics.brokenConnections.inc({ reason }), log, now);
   server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
     // Node leaves a handshake that ran out of time to whoever listens.
     socket.destroy();
@@ -196,21 +183,8 @@ function tellBroken(server: Server, { metrics, log, now }: GatewayServerOptions)
       return;
     }
     tell(error, 'a caller of the gateway sent what is no HTTP/1.1');
-    const [status, sentence] = BROKEN[error.code ?? ''] ?? [400, 'the request is not plain HTTP/1.1'];
-    endWith(socket, {
-      status,
-      headers: { 'content-type': 'text/plain; charset=utf-8' },
-      body: `${sentence}\n`,
-    });
+    endWith(socket, answerToBroken(error));
   });
-}
-
-/** A label of a metric: never the caller's own words. */
-function reasonOf({ code }: NodeJS.ErrnoException): string {
-  if (code === undefined) return 'other';
-  if (code.startsWith('ERR_SSL') || code.startsWith('ERR_TLS')) return 'tls';
-  if (code.startsWith('HPE_')) return code === 'HPE_HEADER_OVERFLOW' ? 'headers' : 'http';
-  return code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'timeout' : 'other';
 }
 
 /** That a caller may go on sending after a last answer. */
