@@ -7,13 +7,13 @@ import { checkpointOf } from '../../policy/proxy-path.ts';
 import { eventually } from '../cluster/eventually.ts';
 import { type Cluster, startCluster } from '../cluster/nodes/cluster.ts';
 import { mayReachCheckpoint } from '../manifests/backstop.ts';
+import { SEED } from '../policy/cases.ts';
 import { type Caller, callerAs, isDenied, type ProxyAnswer, reachedHandler } from './connect/caller.ts';
 import { type Guard, type Posture, startConnectGuard } from './connect/guard.ts';
 import { decodedPath, decorated, HARMLESS, SPELLINGS } from './connect/spellings.ts';
 
 /** Decorations of the path: some 2 ms each. */
 const CASES = Number(process.env.CASES ?? 2_000);
-const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
 
 let cluster: Cluster;
 let admin: Caller;

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { resourceKey, scopeLabel } from '../../policy/govern.ts';
 import type { PolicyFiles } from '../../source/file-policies.ts';
+import { SEED } from '../policy/cases.ts';
 import { type Files, look, summary } from './looks.ts';
 import { policy } from './scratch.ts';
 
@@ -79,7 +80,7 @@ test('whatever happens to the files, what is in force is senior', () => {
         before = after;
       }
     }),
-    { numRuns: 50 },
+    { numRuns: 50, seed: SEED },
   );
 });
 
@@ -98,6 +99,6 @@ test('at a start no order of the files gives anybody more than another', () => {
         assert.deepEqual([...rulers(forth).keys()].sort(), [...rulers(back).keys()].sort());
       },
     ),
-    { numRuns: 40 },
+    { numRuns: 40, seed: SEED },
   );
 });

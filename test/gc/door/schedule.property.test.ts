@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { isSame } from '../../../gc/door/container.ts';
+import { SEED } from '../../policy/cases.ts';
 import { DIRECTORY, FakeNode } from './fake-node.ts';
 import type { Course } from './fake-runtime.ts';
 
@@ -84,7 +85,7 @@ for (const whenFull of ['RejectNew', 'EvictOldest'] as const) {
         assert.deepEqual(node.door?.ledger.reserved(), [], 'something is promised for ever');
         await requireAllRoom(node, whenFull);
       }),
-      { numRuns: RUNS },
+      { numRuns: RUNS, seed: SEED },
     );
   });
 }
