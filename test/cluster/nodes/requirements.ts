@@ -12,6 +12,8 @@ const packages: Readonly<Record<string, string>> = {
   ip: 'iproute2',
   ldd: 'libc-bin',
   nsenter: 'util-linux',
+  prometheus: 'prometheus',
+  promtool: 'prometheus',
   unshare: 'util-linux',
 };
 
