@@ -1,17 +1,15 @@
 import assert from 'node:assert/strict';
-import { X509Certificate } from 'node:crypto';
-import { after, before, type TestContext, test } from 'node:test';
+import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connect } from 'node:tls';
 import { type Authority, createAuthority } from '../cluster/authority.ts';
 import { type ReplicaCluster, startReplicaCluster } from './replicas/cluster.ts';
-import { type Load, shown, type Tally } from './replicas/load.ts';
+import { type Load, noneFailed, shown } from './replicas/load.ts';
 import type { Pod } from './replicas/pod.ts';
+import { HOST, servedBy, untilServed } from './replicas/served.ts';
 
 const SECRETS = '/api/v1/namespaces/checkpoint-warden/secrets';
 /** Longer than a watch may be lost before a collector would call its view old. */
 const AWAY_MS = 12_000;
-const HOST = 'webhook.checkpoint-warden.svc';
 
 let authority: Authority;
 let cluster: ReplicaCluster;
@@ -20,14 +18,14 @@ let load: Load;
 before(async () => {
   authority = await createAuthority('webhook');
   cluster = await startReplicaCluster({
-    folder: 'overlays/cert-manager',
-    // Made here, without a cert-manager. And where the policy denies CONNECT, the webhook is never asked.
-    without: ['Issuer', 'Certificate', 'ValidatingAdmissionPolicy', 'ValidatingAdmissionPolicyBinding'],
-    ca: authority.certificate,
-    more: [
-      secret('webhook-certificate', HOST),
-      secret('door-certificate', 'checkpoint-warden-door.checkpoint-warden.svc'),
-    ],
+    overlay: 'overlays/cert-manager',
+    standIn: {
+      ca: authority.certificate,
+      secrets: [
+        secret('webhook-certificate', HOST),
+        secret('door-certificate', 'checkpoint-warden-door.checkpoint-warden.svc'),
+      ],
+    },
   });
   load = await cluster.load();
 });
@@ -60,7 +58,7 @@ test('both replicas are replaced, twice, and nobody notices', async (t) => {
       assert.ok(took < cluster.template.grace, `${took} ms`);
     }
   }
-  noneFailed(t, 500);
+  noneFailed(t, load, 500);
 });
 
 test('a replica that is told to end is unready at once, goes on answering, and ends with 0', async (t) => {
@@ -72,28 +70,35 @@ test('a replica that is told to end is unready at once, goes on answering, and e
   assert.deepEqual(asked, { status: 503, text: 'the webhook is stopping\n' });
   assert.equal((await ended).code, 0);
   await cluster.addPod();
-  noneFailed(t, 100);
+  noneFailed(t, load, 100);
 });
 
 test('a renewed certificate is taken up without a lost connection', async (t) => {
   for (let round = 0; round < 3; round += 1) {
     const renewed = secret('webhook-certificate', HOST);
     await replaceSecret(renewed);
-    await Promise.all(cluster.pods.map((pod) => untilServed(pod, renewed.stringData['tls.crt'])));
+    await Promise.all(
+      cluster.pods.map((pod) => untilServed(pod, renewed.stringData['tls.crt'], authority.certificate)),
+    );
     await load.more(30, 30);
   }
-  noneFailed(t, 90);
+  noneFailed(t, load, 90);
 });
 
 test('a Secret that is deleted costs nothing, and its successor is taken up', async (t) => {
-  const served = await Promise.all(cluster.pods.map((pod) => servedBy(pod)));
+  const served = await Promise.all(cluster.pods.map((pod) => servedBy(pod, authority.certificate)));
   await cluster.client.request({ method: 'DELETE', path: `${SECRETS}/webhook-certificate` });
   await load.more(100, 100);
-  assert.deepEqual(await Promise.all(cluster.pods.map((pod) => servedBy(pod))), served);
+  assert.deepEqual(
+    await Promise.all(cluster.pods.map((pod) => servedBy(pod, authority.certificate))),
+    served,
+  );
   const renewed = secret('webhook-certificate', HOST);
   await cluster.client.request({ method: 'POST', path: SECRETS, body: renewed });
-  await Promise.all(cluster.pods.map((pod) => untilServed(pod, renewed.stringData['tls.crt'])));
-  noneFailed(t, 100);
+  await Promise.all(
+    cluster.pods.map((pod) => untilServed(pod, renewed.stringData['tls.crt'], authority.certificate)),
+  );
+  noneFailed(t, load, 100);
 });
 
 test('of a replica that is killed nothing is missed but what it was at, and dials to it', async (t) => {
@@ -102,7 +107,7 @@ test('of a replica that is killed nothing is missed but what it was at, and dial
     const at = Date.now();
     const { restarts } = pod;
     await pod.kill();
-    while (pod.restarts === restarts || !pod.ready) await sleep(50);
+    await pod.untilReady(restarts + 1);
     await load.more(50, 50);
     const tally = load.take();
     t.diagnostic(shown(tally));
@@ -130,15 +135,8 @@ test('an API server that was away finds them ready, with all they knew', async (
   load.resume();
   await load.more(200, 200);
   await stillReady();
-  noneFailed(t, 200);
+  noneFailed(t, load, 200);
 });
-
-function noneFailed(t: TestContext, atLeast: number): void {
-  const tally: Tally = load.take();
-  t.diagnostic(shown(tally));
-  assert.ok(tally.applies >= atLeast && tally.connects >= atLeast, 'the load went on');
-  assert.deepEqual(tally.failures.slice(0, 10), []);
-}
 
 function without<T>(all: readonly T[], some: readonly T[]): T[] {
   return all.filter((each) => !some.includes(each));
@@ -147,22 +145,4 @@ function without<T>(all: readonly T[], some: readonly T[]): T[] {
 async function replaceSecret(body: ReturnType<typeof secret>): Promise<void> {
   const path = `${SECRETS}/${body.metadata.name}`;
   await cluster.client.request({ method: 'PUT', path, body });
-}
-
-/** The serial number of the certificate that a pod shows. */
-async function servedBy(pod: Pod): Promise<string> {
-  const { hostname, port } = new URL(pod.url);
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const options = { host: hostname, port: Number(port), servername: HOST, ca: authority.certificate };
-  const socket = connect(options, () => {
-    resolve(socket.getPeerX509Certificate()?.serialNumber ?? '');
-    socket.end();
-  });
-  socket.once('error', reject);
-  return promise;
-}
-
-async function untilServed(pod: Pod, certificate: string): Promise<void> {
-  const { serialNumber } = new X509Certificate(certificate);
-  while ((await servedBy(pod)) !== serialNumber) await sleep(100);
 }

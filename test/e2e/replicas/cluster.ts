@@ -8,7 +8,7 @@ import { own } from '../../../policy/json.ts';
 import { PLURAL } from '../../../policy/schema.ts';
 import { type ControlPlane, startControlPlane } from '../../cluster/control-plane.ts';
 import { type Load, type LoadOptions, startLoad } from './load.ts';
-import { type PodTemplate, podTemplate, rendered } from './manifest.ts';
+import { folderOf, type PodTemplate, podTemplate, rendered } from './manifest.ts';
 import { Pod, type PodPlace } from './pod.ts';
 
 /** Namespaces whose policies the load writes. */
@@ -18,18 +18,18 @@ const LOAD: LoadOptions = { writers: WRITERS, connectors: 2, pause: 10 };
 /** From a pod's change to the API server's knowledge of it, on a cluster that is not idle. */
 const ENDPOINT_DELAY_MS = 1_000;
 
-/** Sets of objects that a cluster is made from. */
+/** What a cluster is made from. */
 export interface Installing {
-  /** A folder of manifests/. */
-  readonly folder: string;
-  /** What comes before the objects: resources that they need. */
-  prepare?(plane: ControlPlane): Promise<void>;
-  /** Stands in for an injector: the authority of the webhook, PEM. */
-  readonly ca?: string;
-  /** Kinds that are left out. */
-  readonly without?: readonly string[];
-  /** Added to the objects. */
-  readonly more?: readonly object[];
+  /** An overlay, as a folder of manifests/. */
+  readonly overlay: string;
+  /** What must be there before the overlay is applied. */
+  prepare?(plane: ControlPlane): Promise<unknown>;
+  /** What stands in for a cert-manager; absent where there is one. */
+  readonly standIn?: {
+    /** The authority of the webhook, PEM, for every configuration. */
+    readonly ca: string;
+    readonly secrets: readonly object[];
+  };
 }
 
 /** A real API server that finds the webhook's replicas by their Service, as in a cluster. */
@@ -103,22 +103,34 @@ async function start(parts: AsyncDisposableStack, installing: Installing): Promi
   return cluster;
 }
 
-async function install(plane: ControlPlane, installing: Installing): Promise<PodTemplate> {
-  const { folder, ca, without = [], more = [] } = installing;
-  const documents = await rendered(plane, folder);
-  const objects = [
-    ...documents.filter((each) => !without.includes(String(own(each, 'kind')))),
-    ...more,
-    ...['node1'].map((name) => ({ apiVersion: 'v1', kind: 'Node', metadata: { name } })),
+async function install(plane: ControlPlane, { overlay, standIn }: Installing): Promise<PodTemplate> {
+  const documents = await rendered(plane, overlay);
+  const surroundings = [
+    { apiVersion: 'v1', kind: 'Node', metadata: { name: 'node1' } },
     ...WRITERS.map((name) => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } })),
   ];
-  const bundle = ca === undefined ? '' : Buffer.from(ca).toString('base64');
-  const texts = objects.map((each) => stringify(ca === undefined ? each : withBundle(each, bundle)));
-  await plane.apply(texts.join('---\n'));
-  const crd = `crd/${PLURAL}.criu.org`;
-  const established = await plane.kubectl(['wait', '--for=condition=Established', crd]);
-  assert.equal(established.status, 0, established.stderr);
+  await plane.apply(yaml(surroundings));
+  if (standIn === undefined) await expectSuccess(plane, 'apply', '-k', folderOf(overlay));
+  else {
+    const known = documents.filter((each) => !String(own(each, 'apiVersion')).startsWith('cert-manager.io/'));
+    const caBundle = Buffer.from(standIn.ca).toString('base64');
+    await plane.apply(yaml([...known.map((each) => withBundle(each, caBundle)), ...standIn.secrets]));
+  }
+  await expectSuccess(plane, 'wait', '--for=condition=Established', `crd/${PLURAL}.criu.org`);
+  // Where the policy denies CONNECT, the webhook is never asked.
+  const binding = 'validatingadmissionpolicybinding/checkpoint-warden-connect';
+  await expectSuccess(plane, 'delete', binding);
   return podTemplate(documents);
+}
+
+function yaml(objects: readonly unknown[]): string {
+  return objects.map((each) => stringify(each)).join('---\n');
+}
+
+async function expectSuccess(plane: ControlPlane, ...args: readonly string[]): Promise<string> {
+  const { status, stdout, stderr } = await plane.kubectl(args);
+  assert.equal(status, 0, stderr);
+  return stdout;
 }
 
 /** The object with the authority in every webhook's clientConfig. */
@@ -135,15 +147,14 @@ function withBundle(value: unknown, caBundle: string): unknown {
 
 /** What a pod of the service account would find mounted, as a kubeconfig. */
 async function serviceAccountKubeconfig(plane: ControlPlane): Promise<string> {
-  const made = await plane.kubectl(['create', 'token', 'webhook', '-n', 'checkpoint-warden']);
-  assert.equal(made.status, 0, made.stderr);
+  const token = await expectSuccess(plane, 'create', 'token', 'webhook', '-n', 'checkpoint-warden');
   const cluster = {
     server: plane.url,
     'certificate-authority-data': Buffer.from(plane.ca).toString('base64'),
   };
   const config = {
     clusters: [{ name: 'c', cluster }],
-    users: [{ name: 'u', user: { token: made.stdout.trim() } }],
+    users: [{ name: 'u', user: { token: token.trim() } }],
     contexts: [{ name: 'x', context: { cluster: 'c', user: 'u' } }],
     'current-context': 'x',
   };

@@ -1,5 +1,7 @@
+import assert from 'node:assert/strict';
 import https from 'node:https';
 import { text } from 'node:stream/consumers';
+import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { API_VERSION, KIND, PLURAL } from '../../../policy/schema.ts';
 import type { ControlPlane } from '../../cluster/control-plane.ts';
@@ -172,4 +174,13 @@ export function shown({ applies, connects, failures }: Tally): string {
   }
   const lines = [...kinds].map(([line, count]) => `${count} x ${line}`);
   return [`${applies} applies, ${connects} CONNECTs, ${failures.length} failures`, ...lines].join('\n');
+}
+
+/** Asserts that the load went on since the last look, and that not one request failed. */
+export function noneFailed(t: TestContext, load: Load, atLeast: number): void {
+  const tally = load.take();
+  t.diagnostic(shown(tally));
+  assert.ok(tally.applies >= atLeast && tally.connects >= atLeast, 'the load went on');
+  // The first tell the rest.
+  assert.deepEqual(tally.failures.slice(0, 10), []);
 }

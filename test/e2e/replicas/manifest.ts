@@ -4,10 +4,14 @@ import { parseAllDocuments } from 'yaml';
 import { isObject, type JsonObject, own } from '../../../policy/json.ts';
 import type { ControlPlane } from '../../cluster/control-plane.ts';
 
+/** The path of a folder of manifests/. */
+export function folderOf(overlay: string): string {
+  return fileURLToPath(new URL(`../../../manifests/${overlay}`, import.meta.url));
+}
+
 /** A folder of manifests/, as kubectl renders it. */
-export async function rendered(plane: ControlPlane, folder: string): Promise<readonly JsonObject[]> {
-  const path = fileURLToPath(new URL(`../../../manifests/${folder}`, import.meta.url));
-  const { status, stdout, stderr } = await plane.kubectl(['kustomize', path]);
+export async function rendered(plane: ControlPlane, overlay: string): Promise<readonly JsonObject[]> {
+  const { status, stdout, stderr } = await plane.kubectl(['kustomize', folderOf(overlay)]);
   assert.equal(status, 0, stderr);
   return parseAllDocuments(stdout).map((document) => object(document.toJS()));
 }

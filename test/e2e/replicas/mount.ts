@@ -7,7 +7,8 @@ import { KubeError } from '../../../kube/error.ts';
 import { isObject } from '../../../policy/json.ts';
 import { at } from './manifest.ts';
 
-const LOOK_EVERY_MS = 250;
+/** The kubelet takes up to a minute and a half; this is enough for replicas to differ for a while. */
+const LOOK_EVERY_MS = 1_500;
 
 export interface SecretMount {
   readonly client: KubeClient;
@@ -60,7 +61,9 @@ export async function mountSecret({ client, secret, directory, keys }: SecretMou
         // Gone, or nobody answers: what is mounted stays.
         if (!(error instanceof KubeError)) first.reject(error);
       });
-      await sleep(LOOK_EVERY_MS, undefined, { signal: ending.signal }).catch(() => {});
+      await sleep(LOOK_EVERY_MS * (0.5 + Math.random()), undefined, { signal: ending.signal }).catch(
+        () => {},
+      );
     }
   })();
   await first.promise;

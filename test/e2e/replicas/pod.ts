@@ -46,6 +46,7 @@ export class Pod {
   readonly #endpoint: Endpoint;
   readonly #watching: Promise<void>;
   #conditions: Conditions = { ready: false, terminating: false };
+  #told: Promise<void> = Promise.resolve();
   #server: Server;
   #restarts = 0;
   #deleted = false;
@@ -100,11 +101,13 @@ export class Pod {
     return this.#server.log;
   }
 
-  async untilReady(): Promise<void> {
-    while (!this.ready) {
+  /** Resolves when the API server knows that it is ready, after so many restarts. */
+  async untilReady(restarts = 0): Promise<void> {
+    while (!this.ready || this.#restarts < restarts) {
       if (this.#deleted) throw new Error(`${this.name} ended before it was ready; its log is ${this.log}`);
       await sleep(50);
     }
+    await this.#told;
   }
 
   /** Asks a probe's question, as the kubelet does: without a look at the certificate. */
@@ -168,7 +171,7 @@ export class Pod {
   #change(ready: boolean): void {
     if (this.#conditions.ready === ready) return;
     this.#conditions = { ready, terminating: false };
-    void sleep(this.#place.delay).then(() => {
+    this.#told = sleep(this.#place.delay).then(() => {
       if (!this.#deleted) return this.#endpoint.set(this.#conditions);
     });
   }
