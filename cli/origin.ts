@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { KubeClient } from '../kube/client.ts';
+import type { InformerTiming } from '../kube/informer.ts';
 import type { Log } from '../kube/types.ts';
 import { filePolicySource } from '../source/files.ts';
 import type { PolicySource } from '../source/source.ts';
@@ -18,9 +19,13 @@ export interface Origin {
   readonly kubeconfig?: string;
 }
 
-/** `--policies PATH`, `--kubeconfig FILE`, or neither in a pod. @returns what opens the one that was given. */
+/**
+ * `--policies PATH`, `--kubeconfig FILE`, or neither in a pod. @returns what opens the one that was given.
+ * @param timing how a cluster's policies are followed; default the informer's own
+ */
 export function originOptions(
   command: Command,
+  timing: Partial<InformerTiming> = {},
 ): (log: Log, directoryOf?: (path: string) => string) => Promise<Origin> {
   const policies = repeated(
     command,
@@ -36,7 +41,7 @@ export function originOptions(
   );
   return async (log, directoryOf) => {
     const file = kubeconfig();
-    if (policies().length === 0) return await openCluster(command.name(), file, log);
+    if (policies().length === 0) return await openCluster(command.name(), file, log, timing);
     if (file !== undefined) throw new UsageError('give --policies or --kubeconfig, not both');
     for (const each of policies()) await requirePath(each);
     const source = filePolicySource({ paths: policies(), log, ...(directoryOf && { directoryOf }) });
@@ -44,7 +49,12 @@ export function originOptions(
   };
 }
 
-async function openCluster(name: string, kubeconfig: string | undefined, log: Log): Promise<Origin> {
+async function openCluster(
+  name: string,
+  kubeconfig: string | undefined,
+  log: Log,
+  timing: Partial<InformerTiming>,
+): Promise<Origin> {
   if (kubeconfig === undefined && process.env.KUBERNETES_SERVICE_HOST === undefined) {
     throw new UsageError(`${name} needs --policies PATH or --kubeconfig FILE where it does not run in a pod`);
   }
@@ -58,6 +68,6 @@ async function openCluster(name: string, kubeconfig: string | undefined, log: Lo
       throw new InputError(error instanceof Error ? error.message : String(error));
     },
   );
-  const source = clusterPolicySource({ client, log });
+  const source = clusterPolicySource({ client, log, timing });
   return { source, client, ...(kubeconfig !== undefined && { kubeconfig }) };
 }

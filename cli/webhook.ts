@@ -7,6 +7,7 @@ import { errorCode } from '../gc/system/files.ts';
 import { createLog, type Logger } from '../observe/log.ts';
 import { GatewayError } from '../webhook/gateway/thread.ts';
 import { startWebhook } from '../webhook/main.ts';
+import { SOURCE_TIMING } from '../webhook/timings.ts';
 import type { Context } from './context.ts';
 import { EXIT, Refusal, UsageError } from './errors.ts';
 import { gatewayOptions } from './gateway.ts';
@@ -30,7 +31,7 @@ SIGTERM ends it: it drains first, then stops. Logs are JSON lines on stderr.`;
 
 export function define(command: Command): (context: Context) => Promise<number> {
   const listen = required(command, '--listen <address:port>', 'where to serve HTTPS', address);
-  const open = originOptions(command);
+  const open = originOptions(command, SOURCE_TIMING);
   const certificates = certificateOptions(command);
   const metrics = optional(command, '--metrics <address:port>', 'where to serve /metrics over HTTP', address);
   const gateway = gatewayOptions(command);

@@ -4,6 +4,7 @@ import { stringify } from 'yaml';
 import { connectPolicy, connectWebhookConfiguration } from './connect.ts';
 import { customResourceDefinition } from './crd.ts';
 import { dashboard } from './dashboard.ts';
+import { webhookConfigurations } from './objects.ts';
 
 /** Where the generated definition stands. */
 export const CRD_FILE = fileURLToPath(new URL('base/crd.yaml', import.meta.url));
@@ -18,16 +19,29 @@ export function crdText(): string {
 export const CONNECT_POLICY_FILE = fileURLToPath(new URL('base/connect-policy.yaml', import.meta.url));
 export const CONNECT_WEBHOOK_FILE = fileURLToPath(new URL('base/connect-webhook.yaml', import.meta.url));
 
-const NOTE = '# Generated from manifests/connect.ts by `npm run manifests`; a test compares the two.\n';
+/** Where the registrations of the webhook for policies stand. */
+export const POLICY_WEBHOOKS_FILE = fileURLToPath(new URL('webhook/policy-webhooks.yaml', import.meta.url));
+
+const note = (source: string) =>
+  `# Generated from manifests/${source} by \`npm run manifests\`; a test compares the two.\n`;
+
+/** The webhook's Service as the API server dials it. */
+const SERVICE = { namespace: 'checkpoint-warden', name: 'webhook', port: 443 } as const;
 
 export function connectPolicyText(): string {
-  return NOTE + connectPolicy().map(yaml).join('---\n');
+  return note('connect.ts') + connectPolicy().map(yaml).join('---\n');
 }
 
 /** Without a caBundle: an overlay or an injector fills it in. */
 export function connectWebhookText(): string {
-  const service = { namespace: 'checkpoint-warden', name: 'webhook', port: 443 };
-  return NOTE + yaml(connectWebhookConfiguration({ clientConfig: { service } }));
+  return note('connect.ts') + yaml(connectWebhookConfiguration({ clientConfig: { service: SERVICE } }));
+}
+
+/** Without a caBundle as well. */
+export function policyWebhooksText(): string {
+  const name = 'checkpoint-warden-policies';
+  const configurations = webhookConfigurations({ clientConfig: { service: SERVICE }, name });
+  return note('objects.ts') + configurations.map(yaml).join('---\n');
 }
 
 /** Where the dashboard for Grafana stands. */
@@ -46,4 +60,5 @@ if (import.meta.main) {
   await writeFile(CONNECT_POLICY_FILE, connectPolicyText());
   await writeFile(CONNECT_WEBHOOK_FILE, connectWebhookText());
   await writeFile(DASHBOARD_FILE, dashboardText());
+  await writeFile(POLICY_WEBHOOKS_FILE, policyWebhooksText());
 }

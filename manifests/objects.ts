@@ -26,7 +26,7 @@ interface Webhook {
   readonly name: string;
   readonly clientConfig: object;
   readonly rules: readonly object[];
-  readonly failurePolicy: 'Fail' | 'Ignore';
+  readonly failurePolicy: 'Fail';
   readonly matchPolicy: 'Equivalent';
   readonly sideEffects: 'None';
   readonly timeoutSeconds: number;
@@ -43,8 +43,9 @@ export interface WebhookConfiguration {
 }
 
 /**
- * The registrations of `/mutate` and `/validate` for policies. Without the webhook nothing is validated, so nothing
- * is let in; without its defaults a resource means the same, so that outage changes nothing.
+ * The registrations of `/mutate` and `/validate` for policies. Both fail closed. What is not validated is not let in;
+ * and a mutation that is left out would cost an administrator's policy its stamp, so that it stood as a tenant's own.
+ * An outage stops writers of policies and nobody else.
  */
 export function webhookConfigurations(options: WebhookOptions): readonly WebhookConfiguration[] {
   const { clientConfig, name = 'checkpoint-warden', annotations } = options;
@@ -57,7 +58,7 @@ export function webhookConfigurations(options: WebhookOptions): readonly Webhook
       metadata,
       webhooks: [
         {
-          ...webhook(`mutate.${GROUP}`, clientConfig, '/mutate', 'Ignore'),
+          ...webhook(`mutate.${GROUP}`, clientConfig, '/mutate'),
           // Defaults are additions, so a second call adds nothing that the first did.
           reinvocationPolicy: 'IfNeeded',
         },
@@ -67,17 +68,12 @@ export function webhookConfigurations(options: WebhookOptions): readonly Webhook
       apiVersion,
       kind: 'ValidatingWebhookConfiguration',
       metadata,
-      webhooks: [webhook(`validate.${GROUP}`, clientConfig, '/validate', 'Fail')],
+      webhooks: [webhook(`validate.${GROUP}`, clientConfig, '/validate')],
     },
   ];
 }
 
-function webhook(
-  name: string,
-  clientConfig: WebhookClientConfig,
-  path: '/mutate' | '/validate',
-  failurePolicy: 'Fail' | 'Ignore',
-): Webhook {
+function webhook(name: string, clientConfig: WebhookClientConfig, path: '/mutate' | '/validate'): Webhook {
   return {
     name: `checkpoint-warden-${name}`,
     clientConfig: endpoint(clientConfig, path),
@@ -90,7 +86,7 @@ function webhook(
         scope: 'Namespaced',
       },
     ],
-    failurePolicy,
+    failurePolicy: 'Fail',
     matchPolicy: 'Equivalent',
     sideEffects: 'None',
     timeoutSeconds: 5,

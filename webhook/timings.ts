@@ -1,3 +1,5 @@
+import type { InformerTiming } from '../kube/informer.ts';
+
 /** Milliseconds. */
 export interface Timings {
   /** From the connection to the end of the TLS handshake. */
@@ -25,4 +27,17 @@ export const TIMINGS: Timings = {
   check: 2_000,
   drain: 10_000,
   finish: 15_000,
+};
+
+/**
+ * How the webhook follows the policies of a cluster. A single API server that restarts takes all replicas' sight at
+ * once; were they unready when it is back, it would refuse every policy until its endpoints have caught up. So a view
+ * that is known to be lost goes on for a minute, and a few replicas may try often where thousands of collectors must
+ * not.
+ */
+export const SOURCE_TIMING: Pick<InformerTiming, 'freshMs' | 'lostMs' | 'mostBackoffMs'> = {
+  lostMs: 60_000,
+  // A silent connection is noticed after 75 s; the rest is `lostMs`.
+  freshMs: 150_000,
+  mostBackoffMs: 2_000,
 };

@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
@@ -31,6 +31,9 @@ export async function buildPrograms(recipe: Recipe, target: string, env: NodeJS.
       const [status] = await exit;
       if (status !== 0) throw new Error(`go build of ${name} failed:\n${tail.join('\n')}`);
     }
+    for (const [name, source] of Object.entries(recipe.folders ?? {})) {
+      await copyFolder(recipe, source, join(guard.directory, name), env);
+    }
     // What is left of an earlier build, say after somebody deleted one program.
     await rm(target, { recursive: true, force: true });
     await rename(guard.directory, target);
@@ -38,6 +41,18 @@ export async function buildPrograms(recipe: Recipe, target: string, env: NodeJS.
     await guard.release();
   }
   progress(`built in ${Math.round((Date.now() - started) / 1000)} s`);
+}
+
+/** Copies a folder of a module; Go's cache holds it once the programs are built. */
+async function copyFolder(recipe: Recipe, source: string, target: string, env: NodeJS.ProcessEnv) {
+  const [module = '', folder = ''] = source.split('//');
+  const options = { cwd: recipe.module, env: { ...env, GOWORK: 'off' } };
+  const { stdout } = await promisify(execFile)('go', ['list', '-m', '-f', '{{.Dir}}', module], options);
+  await mkdir(target);
+  // File by file: Go's cache is read-only, folders included.
+  for (const file of await readdir(join(stdout.trim(), folder))) {
+    await writeFile(join(target, file), await readFile(join(stdout.trim(), folder, file)));
+  }
 }
 
 /** Shows now and then how far `go build -v` is, and returns its last lines. */

@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type ApiServerOptions, auditLogIn, prepareApiServer, startApiServer } from './api-server.ts';
 import { type Authority, createAuthority } from './authority.ts';
 import { startEtcd } from './etcd.ts';
@@ -44,8 +45,8 @@ export interface ControlPlane extends AsyncDisposable {
   apply(yaml: string): Promise<string>;
   /** Path of a new kubeconfig for that user, who has only the rights that RBAC grants. */
   asUser(name: string, options?: { readonly groups?: readonly string[] }): Promise<string>;
-  /** Kills the API server and starts it again at the same port, with the same data. */
-  restartApiServer(): Promise<void>;
+  /** Kills the API server and starts it again at the same port, with the same data, `away` ms later (default 0). */
+  restartApiServer(away?: number): Promise<void>;
   /** Kills everything and removes the directory. May be called twice. */
   stop(): Promise<void>;
 }
@@ -113,8 +114,9 @@ async function startGuarded(
       await writeKubeconfig(file, { url, ca, user: name, credentials: authority.issue({ name, groups }) });
       return file;
     },
-    async restartApiServer() {
+    async restartApiServer(away = 0) {
       await server.kill();
+      await sleep(away);
       server = await start();
     },
     stop: () => guard.release(),

@@ -4,13 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { findPrograms } from './programs.ts';
-import { controlPlaneRecipe, recipeHash } from './recipe.ts';
+import { certManagerRecipe, controlPlaneRecipe, recipeHash } from './recipe.ts';
 
 const names = Object.keys(controlPlaneRecipe.packages);
 
 // Stands in for Go: notes each build, takes its time, and writes the program that -o names.
 const fakeGo = `#!/bin/sh
 [ "$1" = version ] && exit 0
+[ "$1" = list ] && { echo "$GO_MODULE"; exit 0; }
 echo build >> "$GO_LOG"
 [ -n "$GO_FAILS" ] && { echo 'no such package' >&2; exit 1; }
 /bin/sleep 0.1
@@ -39,6 +40,10 @@ test('says what to install where there is no Go', async (t) => {
     message:
       'Install Go 1.26.0 or newer (needed to build etcd, kube-apiserver, kubectl), or set KUBEBUILDER_ASSETS to a directory that holds them.',
   });
+  await assert.rejects(findPrograms(certManagerRecipe, env), {
+    message:
+      /^Install Go 1\.26\.0 or newer \(needed to build cert-manager-cainjector, cert-manager-controller\)/,
+  });
 });
 
 test('builds each program once, whoever asks at the same time', async (t) => {
@@ -59,6 +64,17 @@ test('builds anew where the cache has lost a program', async (t) => {
   await rm(join(directory, 'kubectl'));
   assert.equal(await findPrograms(controlPlaneRecipe, env), directory);
   assert.deepEqual((await readdir(directory)).sort(), [...names].sort());
+});
+
+test('puts folders of a module beside the programs, once they are built', async (t) => {
+  const { root, env } = await scratch(t);
+  await writeProgram(join(root, 'go'), fakeGo);
+  await mkdir(join(root, 'module/deploy/crds'), { recursive: true });
+  await writeFile(join(root, 'module/deploy/crds/one.yaml'), 'kind: One\n');
+  const recipe = { ...controlPlaneRecipe, folders: { definitions: 'example.org/module//deploy/crds' } };
+  const directory = await findPrograms(recipe, { ...env, GO_MODULE: join(root, 'module') });
+  assert.equal(await readFile(join(directory, 'definitions/one.yaml'), 'utf8'), 'kind: One\n');
+  assert.notEqual(directory, await findPrograms(controlPlaneRecipe, env));
 });
 
 test('shows why a build failed and leaves nothing of it', async (t) => {

@@ -42,6 +42,9 @@ async function missingPrograms(recipe: Recipe, directory: string): Promise<strin
   for (const name of Object.keys(recipe.packages)) {
     if (!(await isExecutable(join(directory, name)))) missing.push(name);
   }
+  for (const name of Object.keys(recipe.folders ?? {})) {
+    if (!(await isExecutable(join(directory, name)))) missing.push(name);
+  }
   return missing;
 }
 

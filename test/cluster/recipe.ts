@@ -8,6 +8,8 @@ export interface Recipe {
   readonly module: string;
   /** Go package of each program, by the program's name. */
   readonly packages: Readonly<Record<string, string>>;
+  /** Folders of modules to put beside the programs, `MODULE//FOLDER` each, by the name they get; default none. */
+  readonly folders?: Readonly<Record<string, string>>;
 }
 
 /** The smallest real control plane: storage, API server, client. */
@@ -31,6 +33,16 @@ export const nodeRecipe: Recipe = {
   },
 };
 
+/** What issues certificates and puts authorities into webhook configurations; its definitions are Helm templates. */
+export const certManagerRecipe: Recipe = {
+  module: join(import.meta.dirname, 'cert-manager/go'),
+  packages: {
+    'cert-manager-cainjector': 'github.com/cert-manager/cert-manager/cmd/cainjector',
+    'cert-manager-controller': 'github.com/cert-manager/cert-manager/cmd/controller',
+  },
+  folders: { 'cert-manager-crds': 'github.com/cert-manager/cert-manager//deploy/crds' },
+};
+
 /** Arguments of `go build` for every program of the recipe. */
 export async function buildFlags(recipe: Recipe): Promise<string[]> {
   const requirements = await readFile(join(recipe.module, 'go.mod'), 'utf8');
@@ -41,7 +53,11 @@ export async function buildFlags(recipe: Recipe): Promise<string[]> {
 export async function recipeHash(recipe: Recipe): Promise<string> {
   const hash = createHash('sha256');
   for (const file of ['go.mod', 'go.sum']) hash.update(await readFile(join(recipe.module, file)));
-  hash.update(JSON.stringify([recipe.packages, await buildFlags(recipe), process.platform, process.arch]));
+  const flags = await buildFlags(recipe);
+  const { packages, folders } = recipe;
+  hash.update(
+    JSON.stringify([packages, flags, process.platform, process.arch, ...(folders ? [folders] : [])]),
+  );
   return hash.digest('hex').slice(0, 16);
 }
 

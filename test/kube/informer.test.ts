@@ -4,6 +4,7 @@ import type { KubeRequest, WatchRequest } from '../../kube/client.ts';
 import { KubeError, statusError } from '../../kube/error.ts';
 import { Informer, type InformerTiming } from '../../kube/informer.ts';
 import { fieldsOf, own } from '../../policy/json.ts';
+import { SOURCE_TIMING } from '../../webhook/timings.ts';
 import { status } from './fake-api-server.ts';
 import { clientOf } from './scripted-client.ts';
 
@@ -307,6 +308,23 @@ suite('freshness', () => {
     await informer.start();
     await idle;
     assert.deepEqual(fresh, [true, true, true, true, false]);
+    assert.equal(informer.isFresh(), true);
+  });
+
+  test("the webhook's view outlasts an API server that restarts, and is made again within two seconds", async (t) => {
+    const cut = new KubeError('cut');
+    const fresh: boolean[] = [];
+    const { informer, idle, pauses } = play(t, {
+      lists: [list(1), ...Array(40).fill(cut), list(2)],
+      watches: [{ ends: cut, lasts: 0 }, ...Array(4).fill({ refused: cut }), {}],
+      timing: SOURCE_TIMING,
+      onPause: () => fresh.push(informer.isFresh()),
+    });
+    await informer.start();
+    await idle;
+    assert.deepEqual(pauses.slice(0, 3), [1_000, 2_000, 2_000]);
+    assert.ok(pauses.every((ms) => ms <= 2_000));
+    assert.equal(fresh.indexOf(false), 31);
     assert.equal(informer.isFresh(), true);
   });
 

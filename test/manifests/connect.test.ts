@@ -34,12 +34,17 @@ suite('the guard of nodes/proxy', () => {
     assert.deepEqual(hook.matchConditions, [reach]);
   });
 
-  test('mode Enforce: time for a verdict, and an overlay that leaves the policy out', async () => {
+  test('mode Enforce: time for a verdict, and a component that leaves the policy out', async () => {
     const [hook] = connectWebhookConfiguration({ clientConfig, mode: 'Enforce' }).webhooks;
     assert.equal(hook.timeoutSeconds, 5);
-    const overlay = new URL('../../manifests/overlays/connect-enforce/kustomization.yaml', import.meta.url);
-    const { patches } = parse(await readFile(overlay, 'utf8'));
-    const [policy, binding, webhook] = patches.map(({ patch }: { patch: string }) => parse(patch));
+    const component = new URL(
+      '../../manifests/components/connect-enforce/kustomization.yaml',
+      import.meta.url,
+    );
+    const { patches } = parse(await readFile(component, 'utf8'));
+    const [policy, binding, webhook, deployment] = patches.map(({ patch }: { patch: string }) =>
+      parse(patch),
+    );
     const names = connectPolicy().map(({ kind, metadata: { name } }) => [kind, name]);
     assert.deepEqual(
       [policy, binding].map((each) => [each.kind, each.metadata.name]),
@@ -49,6 +54,7 @@ suite('the guard of nodes/proxy', () => {
     assert.deepEqual(webhook, [
       { op: 'replace', path: '/webhooks/0/timeoutSeconds', value: hook.timeoutSeconds },
     ]);
+    assert.equal(deployment[0].value, '--connect-mode=Enforce');
   });
 
   test('the policy asks the same, and needs nobody', () => {

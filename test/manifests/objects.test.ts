@@ -12,7 +12,7 @@ suite('webhook configurations', () => {
     assert.deepEqual(
       configurations.map(({ kind, webhooks }) => [kind, webhooks.map(({ failurePolicy }) => failurePolicy)]),
       [
-        ['MutatingWebhookConfiguration', ['Ignore']],
+        ['MutatingWebhookConfiguration', ['Fail']],
         ['ValidatingWebhookConfiguration', ['Fail']],
       ],
     );

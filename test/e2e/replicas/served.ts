@@ -1,0 +1,26 @@
+import { X509Certificate } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { connect } from 'node:tls';
+import type { Pod } from './pod.ts';
+
+/** The name by which the API server dials the webhook. */
+export const HOST = 'webhook.checkpoint-warden.svc';
+
+/** The serial number of the certificate that a pod shows to one who trusts `ca`; rejects where it is no good. */
+export async function servedBy(pod: Pod, ca: string): Promise<string> {
+  const { hostname, port } = new URL(pod.url);
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const options = { host: hostname, port: Number(port), servername: HOST, ca };
+  const socket = connect(options, () => {
+    resolve(socket.getPeerX509Certificate()?.serialNumber ?? '');
+    socket.end();
+  });
+  socket.once('error', reject);
+  return promise;
+}
+
+/** Resolves when a pod shows this certificate (PEM). */
+export async function untilServed(pod: Pod, certificate: string, ca: string): Promise<void> {
+  const { serialNumber } = new X509Certificate(certificate);
+  while ((await servedBy(pod, ca)) !== serialNumber) await sleep(100);
+}
