@@ -1,14 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import forge from 'node-forge';
 import type { Instant } from '../policy/types.ts';
-import {
-  alternativeName,
-  BACKDATED_MS,
-  createKey,
-  type DistinguishedName,
-  signCertificate,
-  type Validity,
-} from './x509.ts';
+import { BACKDATED_MS, type Validity } from './validity.ts';
+import { alternativeName, createKey, type DistinguishedName, signCertificate } from './x509.ts';
 
 /** A certificate and its key, PEM. */
 export interface Issued extends Validity {

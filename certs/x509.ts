@@ -2,15 +2,7 @@ import { generateKeyPair, randomBytes } from 'node:crypto';
 import { isIP } from 'node:net';
 import { promisify } from 'node:util';
 import forge from 'node-forge';
-import type { Instant } from '../policy/types.ts';
-
-/** Clocks of a cluster disagree by seconds to minutes. */
-export const BACKDATED_MS = 5 * 60_000;
-
-export interface Validity {
-  readonly notBefore: Instant;
-  readonly notAfter: Instant;
-}
+import type { Validity } from './validity.ts';
 
 /** PEM. */
 export interface KeyPair {

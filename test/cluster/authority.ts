@@ -1,5 +1,6 @@
 import forge from 'node-forge';
-import { alternativeName, BACKDATED_MS, createKey, signCertificate } from '../../certs/x509.ts';
+import { BACKDATED_MS } from '../../certs/validity.ts';
+import { alternativeName, createKey, signCertificate } from '../../certs/x509.ts';
 
 const lifetimeMilliseconds = 30 * 24 * 3_600_000;
 
