@@ -69,6 +69,11 @@ export function ownAuthority(options: OwnAuthorityOptions): CertificateSource {
   return new OwnAuthority(options);
 }
 
+interface Served {
+  readonly inspected: Inspected;
+  readonly certificate: Certificate;
+}
+
 class OwnAuthority implements CertificateSource {
   readonly #options: OwnAuthorityOptions;
   readonly #timing: OwnAuthorityTiming;
@@ -77,7 +82,7 @@ class OwnAuthority implements CertificateSource {
   readonly #random: () => number;
   readonly #listeners = new Listeners();
   readonly #ending = new AbortController();
-  #served: { readonly inspected: Inspected; readonly certificate: Certificate } | null = null;
+  #served: Served | null = null;
   #problems: ReadonlyMap<string, string> = new Map();
   #versions: ReadonlySet<string> = new Set();
   #looking: Promise<Look> | null = null;
@@ -104,7 +109,7 @@ class OwnAuthority implements CertificateSource {
       if (this.#served !== null) break;
       this.#ending.signal.throwIfAborted();
       if (look.isForbidden || this.#now() >= late) throw new Error(this.#refusal());
-      await this.#sleep(this.#backoff(), this.#ending.signal).catch(() => {});
+      await delay(this.#backoff(), undefined, { signal: this.#ending.signal }).catch(() => {});
     }
     this.#watch();
   }
@@ -132,7 +137,7 @@ class OwnAuthority implements CertificateSource {
     clearTimeout(this.#timer);
   }
 
-  #known(): NonNullable<typeof this.#served> {
+  #known(): Served {
     if (this.#served === null) throw new Error('there is no certificate of the own authority yet');
     return this.#served;
   }
@@ -237,9 +242,12 @@ class OwnAuthority implements CertificateSource {
         path,
         name,
         random: this.#random,
-        sleep: (ms, signal) => this.#sleep(ms, signal),
+        sleep: (ms, signal) => delay(ms, undefined, { signal, ref: false }),
         onFailure: (err) => {
-          log.info({ err, path, name }, 'a watch is broken; it is made again, and looks are taken without it');
+          log.info(
+            { err, path, name },
+            'a watch is broken; it is made again, and looks are taken without it',
+          );
         },
         onChange: (version) => {
           if (!this.#versions.has(version)) this.#lookSoon();
@@ -255,9 +263,5 @@ class OwnAuthority implements CertificateSource {
     if (this.#looking !== null) return;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#lookAgain(), this.#timing.settle).unref();
-  }
-
-  #sleep(ms: number, signal: AbortSignal): Promise<void> {
-    return delay(ms, undefined, { signal, ref: false });
   }
 }

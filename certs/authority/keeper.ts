@@ -149,9 +149,12 @@ function problemsIn(
   known: AuthorityState | null,
 ): Map<string, string> {
   const problems = new Map<string, string>();
-  const add = (about: string, { kind, ...rest }: Seen<unknown>) => {
-    if (kind === 'unknown' && 'why' in rest) problems.set(about, `${about} cannot be read: ${rest.why}`);
-    if (kind === 'bad' && 'why' in rest) problems.set(about, `${about} cannot be used: ${rest.why}`);
+  const add = (about: string, found: Seen<unknown>) => {
+    if (found.kind === 'bad') problems.set(about, `${about} cannot be used: ${found.why}`);
+    if (found.kind !== 'unknown') return;
+    // One sentence for all of them.
+    if (found.status === null) problems.set('API server', `the API server cannot be asked: ${found.why}`);
+    else problems.set(about, `${about} cannot be read: ${found.why}`);
   };
   add(`Secret ${AUTHORITY_SECRET}`, authority);
   if (authority.kind === 'good' && authority.value.faults.length > 0) {
