@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { InvalidArgumentError } from 'commander';
+import type { CertificateSource } from '../certs/source.ts';
 import type { Logger } from '../observe/log.ts';
 import { isSubdomain } from '../policy/fields.ts';
 import type { ConnectOptions } from '../webhook/connect.ts';
@@ -18,12 +19,18 @@ export type CheckpointWays = Pick<WebhookOptions, 'gateway' | 'connect'>;
 export interface GatewayCall {
   readonly listen: Address;
   readonly logLevel: NonNullable<WebhookOptions['gateway']>['logLevel'];
+  /** The webhook's certificate is of the authority that the doors' are of, too. */
+  readonly sharesAuthority: boolean;
 }
 
 export interface PreparedGateway {
   /** Where the gateway is to listen; undefined without one. */
   readonly listen: Address | undefined;
-  open(origin: Origin, log: Logger): Promise<CheckpointWays>;
+  open(
+    origin: Origin,
+    certificates: Pick<CertificateSource, 'current'>,
+    log: Logger,
+  ): Promise<CheckpointWays>;
 }
 
 const DOOR_PORT = 10_350;
@@ -65,7 +72,7 @@ export function gatewayOptions(command: Command): (call: GatewayCall) => Prepare
   const ca = optional(
     command,
     '--door-ca <file>',
-    "the authority of the doors' certificates; read again when it changes",
+    "the authority of the doors' certificates; read again when it changes (default with --authority-namespace: that one)",
     path,
   );
   const name = optional(
@@ -101,18 +108,20 @@ export function gatewayOptions(command: Command): (call: GatewayCall) => Prepare
     }
     requireApart(at, call.listen);
     const doors = { port: port() ?? DOOR_PORT, name: name() ?? DOOR_NAME };
-    const known = at === undefined && !isEnforcing ? null : { ...doors, ca: requireCa(given, at) };
+    const known = at === undefined && !isEnforcing ? null : { ...doors, ca: requireCa(given, at, call) };
     const own = isEnforcing ? requireToken(token()) : null;
     const ways: ConnectOptions = { exemptUsers: exempt(), ...withUrl(url()) };
     return {
       listen: at,
-      async open(origin, log) {
+      async open(origin, certificates, log) {
         if (known === null) return { connect: ways };
         if (origin.client === null) throw new UsageError(needsCluster(at));
         for (const file of [known.ca, own]) if (file !== null) await requirePath(file);
         return {
           connect:
-            own === null ? ways : { ...ways, verdicts: await verdictsOf(origin.client, known, own, log) },
+            own === null
+              ? ways
+              : { ...ways, verdicts: await verdictsOf(origin.client, known, own, certificates, log) },
           ...(at !== undefined && {
             gateway: {
               ...{ listen: at, doors: known, audiences: audiences(), logLevel: call.logLevel },
@@ -125,17 +134,27 @@ export function gatewayOptions(command: Command): (call: GatewayCall) => Prepare
   };
 }
 
-async function verdictsOf(client: NonNullable<Origin['client']>, doors: Doors, token: string, log: Logger) {
-  const [{ podNodeLookup }, { DoorClient }, { DoorAuthority }, { doorVerdicts, tokenFile }] =
+async function verdictsOf(
+  client: NonNullable<Origin['client']>,
+  doors: Doors,
+  token: string,
+  certificates: Pick<CertificateSource, 'current'>,
+  log: Logger,
+) {
+  const [{ podNodeLookup }, { DoorClient }, { DoorAuthority, sharedDoorTrust }, { doorVerdicts, tokenFile }] =
     await Promise.all([
       import('../kube/pod-nodes.ts'),
       import('../webhook/gateway/door-client.ts'),
       import('../webhook/gateway/door-authority.ts'),
       import('../webhook/verdicts.ts'),
     ]);
+  const trust =
+    doors.ca === null
+      ? sharedDoorTrust(() => certificates.current().ca)
+      : new DoorAuthority(doors.ca, log, Date.now);
   return doorVerdicts({
     places: podNodeLookup(client),
-    doors: new DoorClient(doors, new DoorAuthority(doors.ca, log, Date.now)),
+    doors: new DoorClient(doors, trust),
     token: tokenFile(token),
     log,
     now: Date.now,
@@ -153,8 +172,14 @@ function requireApart(gateway: Address | undefined, listen: Address): void {
   throw new UsageError(`--gateway and --listen both name port ${listen.port}: give each a port of its own`);
 }
 
-function requireCa(file: string | undefined, gateway: Address | undefined): string {
+/** @returns null where the webhook's own authority is the doors', too. */
+function requireCa(
+  file: string | undefined,
+  gateway: Address | undefined,
+  { sharesAuthority }: GatewayCall,
+): string | null {
   if (file !== undefined) return file;
+  if (sharesAuthority) return null;
   throw new UsageError(
     `webhook ${shownMode(gateway)} needs --door-ca FILE, the authority of the doors' certificates`,
   );

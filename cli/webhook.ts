@@ -1,20 +1,18 @@
 import { once } from 'node:events';
 import type { Command } from 'commander';
-import { fileCertificates } from '../certs/files.ts';
-import { selfSignedCertificates } from '../certs/self-signed.ts';
-import type { CertificateSource } from '../certs/source.ts';
 import { errorCode } from '../gc/system/files.ts';
-import { createLog, type Logger } from '../observe/log.ts';
+import { createLog } from '../observe/log.ts';
 import { GatewayError } from '../webhook/gateway/thread.ts';
 import { startWebhook } from '../webhook/main.ts';
 import { SOURCE_TIMING } from '../webhook/timings.ts';
+import { certificateOptions } from './certificates.ts';
 import type { Context } from './context.ts';
-import { EXIT, Refusal, UsageError } from './errors.ts';
+import { EXIT, Refusal } from './errors.ts';
 import { gatewayOptions } from './gateway.ts';
 import { explainCommand } from './help.ts';
 import { logLevelOption, optional, required } from './options.ts';
 import { type Origin, originOptions } from './origin.ts';
-import { type Address, address, names, path } from './values.ts';
+import { type Address, address } from './values.ts';
 
 const EXPLANATION = `
 Serves /mutate and /validate for the API server: policies get their defaults, unsound and conflicting ones are
@@ -26,6 +24,9 @@ its own: it finds the pod's node and passes the request with the caller's bearer
 Callers need create on pods/checkpoint in checkpoint.criu.org. --connect-mode says what /connect does to checkpoint
 requests through nodes/proxy: Deny refuses all of them, Enforce lets through what the door of the node says would fit,
 and reserves nothing for it.
+
+--authority-namespace keeps an authority and its certificates in Secrets of that namespace, shared by all replicas, and
+tells the API server whom to trust; it takes the rights of manifests/overlays/self-signed, and no other tool.
 
 SIGTERM ends it: it drains first, then stops. Logs are JSON lines on stderr.`;
 
@@ -42,6 +43,10 @@ export function define(command: Command): (context: Context) => Promise<number> 
       'serves in a pod with a mounted certificate (tls.crt, tls.key, ca.crt)',
     ],
     [
+      'checkpoint-warden webhook --listen :9443 --authority-namespace checkpoint-warden',
+      'serves in a pod with a certificate of its own making, which it renews',
+    ],
+    [
       'checkpoint-warden webhook --listen :9443 --certificate-directory /etc/warden/tls --gateway :9444 --door-ca /etc/warden/doors.crt',
       'serves the gateway, too, which finds the node of a pod and passes the request on to its door',
     ],
@@ -56,17 +61,19 @@ export function define(command: Command): (context: Context) => Promise<number> 
   ]);
   return async (context) => {
     const log = createLog({ level: level() });
-    const [listening, certificate] = [listen(), certificates(log)];
-    const prepared = gateway({ listen: listening, logLevel: level() });
+    const [listening, certificate] = [listen(), certificates()];
+    const { isClusters: sharesAuthority } = certificate;
+    const prepared = gateway({ listen: listening, logLevel: level(), sharesAuthority });
     const stopped = context.untilStopped();
     const origin = await open(log);
     const { source, client } = origin;
-    const ways = await prepared.open(origin, log);
+    const opened = await certificate.open(client, log);
+    const ways = await prepared.open(origin, opened, log);
     const scraped = metrics();
     const webhook = await startWebhook({
       listen: listening,
       source,
-      certificates: certificate,
+      certificates: opened,
       reviewer: await reviewerOf(client),
       log,
       ...ways,
@@ -106,37 +113,4 @@ async function reviewerOf(client: Origin['client']): Promise<Parameters<typeof s
   if (client === null) return null;
   const { governReviewer } = await import('../kube/reviews.ts');
   return governReviewer(client);
-}
-
-function certificateOptions(command: Command): (log: Logger) => CertificateSource {
-  const directory = optional(
-    command,
-    '--certificate-directory <dir>',
-    'a folder with tls.crt, tls.key and ca.crt; changes are taken up',
-    path,
-  );
-  const selfSigned = optional(
-    command,
-    '--self-signed <names>',
-    'make a certificate for these names, separated by commas, and renew it',
-    names,
-  );
-  const writeCa = optional(
-    command,
-    '--write-ca <file>',
-    'where to write the authority of --self-signed',
-    path,
-  );
-  return (log) => {
-    const [files, own, ca] = [directory(), selfSigned(), writeCa()];
-    if (files !== undefined && own === undefined && ca === undefined) {
-      return fileCertificates({ directory: files, log });
-    }
-    if (files === undefined && own !== undefined && ca !== undefined) {
-      return selfSignedCertificates({ names: own, writeCa: ca, log });
-    }
-    throw new UsageError(
-      'webhook needs either --certificate-directory DIR, or --self-signed NAMES with --write-ca FILE',
-    );
-  };
 }

@@ -108,7 +108,7 @@ suite('webhook', () => {
   });
 
   const CERTIFICATES =
-    'webhook needs either --certificate-directory DIR, or --self-signed NAMES with --write-ca FILE';
+    'webhook needs one of --certificate-directory DIR, --authority-namespace NAMESPACE, or --self-signed NAMES with --write-ca FILE';
   for (const [name, args, message] of [
     ['nowhere to listen', [], 'webhook needs --listen ADDRESS:PORT'],
     ['no certificate', ['--listen', ':9443'], CERTIFICATES],
@@ -117,6 +117,29 @@ suite('webhook', () => {
       'two certificates',
       ['--listen', ':9443', '--certificate-directory', '/x', '--write-ca', 'y'],
       CERTIFICATES,
+    ],
+    [
+      'an authority and a file',
+      ['--listen', ':9443', '--authority-namespace', 'x', '--write-ca', 'y'],
+      CERTIFICATES,
+    ],
+    [
+      'an authority in files',
+      ['--listen', ':9443', '--authority-namespace', 'x', '--certificate-directory', '/x'],
+      CERTIFICATES,
+    ],
+    [
+      'an authority without a cluster',
+      [
+        ...['--listen', ':9443', '--authority-namespace', 'x', '--log-level', 'silent'],
+        ...['--policies', join(ROOT, 'examples/default.yaml')],
+      ],
+      'webhook --authority-namespace keeps its Secrets in a cluster: give --kubeconfig FILE in the place of --policies',
+    ],
+    [
+      'no namespace',
+      ['--listen', ':9443', '--authority-namespace', 'Team A'],
+      "option '--authority-namespace NAMESPACE' argument 'Team A' is invalid. Write the name of a namespace, for example checkpoint-warden",
     ],
     [
       'a gateway without doors',

@@ -9,8 +9,14 @@ const RELOAD_MS = 10_000;
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
+/** Whom doors must be vouched for by. */
+export interface DoorTrust {
+  /** What a connection to a door goes out with. Rejects with a sentence when there has been no good authority. */
+  current(): Promise<SecureContext>;
+}
+
 /** The authority that doors' certificates are of, in a file that is read again as it changes; the last good one stands in. */
-export class DoorAuthority {
+export class DoorAuthority implements DoorTrust {
   readonly #file: string;
   readonly #log: Log;
   readonly #now: () => Instant;
@@ -25,7 +31,6 @@ export class DoorAuthority {
     this.#now = now;
   }
 
-  /** What a connection to a door goes out with. Rejects with a sentence when there has been no good authority. */
   async current(): Promise<SecureContext> {
     const age = this.#now() - this.#readAt;
     if (this.#context !== null && age >= 0 && age < RELOAD_MS) return this.#context;
@@ -50,6 +55,23 @@ export class DoorAuthority {
     this.#readAt = this.#now();
     return this.#context;
   }
+}
+
+/**
+ * The authority that the webhook's own certificate is of: one for both where it is the cluster's own.
+ * @param pem all who are to be trusted now, PEM
+ */
+export function sharedDoorTrust(pem: () => string): DoorTrust {
+  let known: { readonly text: string; readonly context: SecureContext } | null = null;
+  return {
+    async current() {
+      const text = pem();
+      if (known?.text !== text) {
+        known = { text, context: createSecureContext({ ca: text, minVersion: 'TLSv1.3' }) };
+      }
+      return known.context;
+    },
+  };
 }
 
 /** Node takes a text without certificates for an authority that signs nothing. */

@@ -1,6 +1,6 @@
 import { type IncomingMessage, request } from 'node:http';
 import { connect, type SecureContext, type TLSSocket } from 'node:tls';
-import type { DoorAuthority } from './door-authority.ts';
+import type { DoorTrust } from './door-authority.ts';
 
 /** How doors are known. */
 export interface DoorAccess {
@@ -63,10 +63,10 @@ const KEEP_ALIVE_MS = 15_000;
  */
 export class DoorClient {
   readonly #access: DoorAccess;
-  readonly #authority: DoorAuthority;
+  readonly #authority: DoorTrust;
   readonly #bounds: DoorClientBounds;
 
-  constructor(access: DoorAccess, authority: DoorAuthority, bounds: Partial<DoorClientBounds> = {}) {
+  constructor(access: DoorAccess, authority: DoorTrust, bounds: Partial<DoorClientBounds> = {}) {
     this.#access = access;
     this.#authority = authority;
     this.#bounds = { ...DOOR_BOUNDS, ...bounds };

@@ -9,7 +9,7 @@ import { urlHost } from '../metrics.ts';
 import type { TlsVersion } from '../tls.ts';
 import { BOUNDS, type Bounds } from './bounds.ts';
 import { Callers } from './callers.ts';
-import { DoorAuthority } from './door-authority.ts';
+import { DoorAuthority, sharedDoorTrust } from './door-authority.ts';
 import { type DoorAccess, DoorClient, type DoorClientBounds } from './door-client.ts';
 import { Gateway } from './gateway.ts';
 import { createGatewayMetrics, watchGateway } from './metrics.ts';
@@ -18,8 +18,8 @@ import { systemTimers, type Timers } from './timers.ts';
 
 /** The doors of the cluster. */
 export interface Doors extends DoorAccess {
-  /** A file with the authority of their certificates. */
-  readonly ca: string;
+  /** A file with the authority of their certificates; null: the authority that the gateway's own certificate is of. */
+  readonly ca: string | null;
 }
 
 export interface GatewayOptions {
@@ -64,11 +64,13 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const { registry = new Registry(), now = Date.now, timers = systemTimers } = options;
   const bounds = { ...BOUNDS, ...options.bounds };
   const metrics = createGatewayMetrics(registry);
+  let trusted = certificate.ca;
+  const trust = doors.ca === null ? sharedDoorTrust(() => trusted) : new DoorAuthority(doors.ca, log, now);
   const gateway = new Gateway({
     callers: new Callers({ tokens, rights, bounds, now }),
     places,
     ready: () => places.synced ?? true,
-    doors: new DoorClient(doors, new DoorAuthority(doors.ca, log, now), options.doorBounds),
+    doors: new DoorClient(doors, trust, options.doorBounds),
     ...{ bounds, metrics, log },
     clock: () => performance.now(),
   });
@@ -94,7 +96,10 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     url,
     address: server.address,
     port: server.port,
-    setCertificate: server.setCertificate,
+    setCertificate(next) {
+      trusted = next.ca;
+      server.setCertificate(next);
+    },
     stop(finishMs = FINISH_MS) {
       stopping ??= stop(finishMs);
       return stopping;

@@ -1,0 +1,257 @@
+import type { Instant } from '../../policy/types.ts';
+import { renewalOf, type Validity } from '../validity.ts';
+import { type AuthorityState, type Ca, casOf, isSameState } from './state.ts';
+
+/** What was found where something was looked for. `unknown`: nobody could say. */
+export type Seen<T> =
+  | { readonly kind: 'good'; readonly value: T }
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'bad'; readonly why: string }
+  /** `status` is the API server's answer, null when there was none. */
+  | { readonly kind: 'unknown'; readonly why: string; readonly status: number | null };
+
+/** Milliseconds. */
+export interface Terms {
+  /** That an authority is good for. */
+  readonly authorityLife: number;
+  /** That a server's certificate is good for. */
+  readonly leafLife: number;
+  /** Between the sight of a new authority in every caBundle and its first certificate. */
+  readonly propagation: number;
+}
+
+/** A server's certificate that was found good, as far as decisions go. */
+export interface Leaf extends Validity {
+  /** Fingerprint of the authority that signed it. */
+  readonly signedBy: string;
+  /** Its Secret names exactly those to be trusted, for those who read them there. */
+  readonly namesAll: boolean;
+}
+
+/** Whether an object of the API server trusts exactly those that are to be trusted. `others`: somebody else says. */
+export type Trust = 'all' | 'otherwise' | 'others';
+
+export interface Situation {
+  readonly now: Instant;
+  /** By which part of a life this process renews early, 0 to 0.05, so that replicas do not renew at one moment. */
+  readonly early: number;
+  readonly terms: Terms;
+  readonly state: AuthorityState;
+  /** By the name of its Secret. */
+  readonly leaves: ReadonlyMap<string, Seen<Leaf>>;
+  /** By object; what is not there is absent. */
+  readonly trust: ReadonlyMap<string, Seen<Trust>>;
+}
+
+export type Step =
+  /** Makes a new authority and writes it as the one that signs. */
+  | { readonly kind: 'found'; readonly why: string }
+  /** Makes a new authority and writes it as `next` of this state. */
+  | { readonly kind: 'announce'; readonly state: AuthorityState; readonly why: string }
+  /** Writes this state, its generation one higher. */
+  | { readonly kind: 'write'; readonly state: AuthorityState; readonly why: string }
+  /** Issues a certificate and writes it into this Secret. */
+  | { readonly kind: 'issue'; readonly leaf: string; readonly why: string }
+  /** Writes whom to trust into this Secret, beside the certificate that it has. */
+  | { readonly kind: 'publish'; readonly leaf: string }
+  /** Writes whom to trust into this object. */
+  | { readonly kind: 'trust'; readonly object: string };
+
+/** What comes next, for people. */
+export interface Upcoming {
+  readonly what: string;
+  readonly at: Instant;
+}
+
+export interface Decision {
+  /** To be done now, in order; after them everything is looked at again. */
+  readonly steps: readonly Step[];
+  /** What time will bring, the soonest first. */
+  readonly upcoming: readonly Upcoming[];
+}
+
+/** What to make of the Secret of the authority. */
+export type Settled =
+  /** It is as it should be. */
+  | { readonly kind: 'keep'; readonly state: AuthorityState }
+  /** It is to be written before anything else. */
+  | { readonly kind: 'step'; readonly step: Step }
+  /** Nobody can say what it holds. */
+  | { readonly kind: 'unknown' };
+
+/**
+ * What the Secret of the authority ought to hold. Whoever has seen its last version puts it back when it is lost or
+ * spoilt, so that the authority which clients trust stays in force.
+ * @param held the last good version that this process knows; null after a start
+ * @param leafCa the authority of a certificate that is in use, when nothing else is known of it; it has no key
+ */
+export function settle(
+  seen: Seen<AuthorityState>,
+  held: AuthorityState | null,
+  leafCa: Ca | null,
+  now: Instant,
+): Settled {
+  const known = held !== null && casOf(held).some((ca) => now < ca.notAfter) ? held : null;
+  if (seen.kind === 'unknown') return { kind: 'unknown' };
+  if (seen.kind === 'good') return known === null ? keep(seen.value) : reconcile(seen.value, known, now);
+  const why = seen.kind === 'absent' ? 'its Secret is not there' : `its Secret cannot be used: ${seen.why}`;
+  if (known !== null) return write(known, known.generation, why);
+  // Its key is lost. It stays trusted while another takes its place.
+  if (leafCa !== null && now < leafCa.notAfter) {
+    const state = { generation: 0, issuer: leafCa, next: null, previous: null, ...FRESH };
+    return { kind: 'step', step: { kind: 'announce', state, why } };
+  }
+  return { kind: 'step', step: { kind: 'found', why } };
+}
+
+const FRESH = { trustedSince: null, retireAfter: null, rotate: false };
+
+function reconcile(seen: AuthorityState, held: AuthorityState, now: Instant): Settled {
+  const ours = new Set(casOf(held).map(({ fingerprint }) => fingerprint));
+  const generation = Math.max(seen.generation, held.generation);
+  if (!casOf(seen).some(({ fingerprint }) => ours.has(fingerprint))) {
+    if (now >= seen.issuer.notAfter)
+      return write(held, generation, 'its Secret holds another authority, which has expired');
+    // Clients do not trust it yet: it comes in as any new one does.
+    const state = { ...held, ...FRESH, next: seen.issuer, retireAfter: held.retireAfter };
+    return write(state, generation, 'somebody put another authority into its Secret, which is rotated in');
+  }
+  if (seen.generation < held.generation)
+    return write(held, generation, 'its Secret went back to an older version');
+  if (seen.generation === held.generation && !isSameState(seen, held)) {
+    return write(held, generation, 'its Secret was edited');
+  }
+  return keep(seen);
+}
+
+function keep(state: AuthorityState): Settled {
+  return { kind: 'keep', state };
+}
+
+function write(state: AuthorityState, generation: number, why: string): Settled {
+  return { kind: 'step', step: { kind: 'write', state: { ...state, generation }, why } };
+}
+
+/**
+ * What to do, once the Secret of the authority is as it should be. Every step is small and leaves behind a state from
+ * which any replica can go on; each is done on what was read, or fails.
+ */
+export function decide(situation: Situation): Decision {
+  const rotation = rotate(situation);
+  if (rotation !== null) return { steps: [rotation], upcoming: [] };
+  const publishing = [...situation.trust].flatMap(([object, seen]): Step[] =>
+    seen.kind === 'good' && seen.value === 'otherwise' ? [{ kind: 'trust', object }] : [],
+  );
+  const leaves = [...situation.leaves].map(([name, seen]) => leafStep(name, seen, situation));
+  // What `previous` signed is waited for to the end, even where it was signed late.
+  const late = leaves.find((step) => step?.kind === 'write');
+  if (late) return { steps: [late], upcoming: [] };
+  const steps = [...publishing, ...leaves.filter((step) => step !== null)];
+  if (steps.length > 0) return { steps, upcoming: [] };
+  const retired = retire(situation);
+  if (retired !== null) return { steps: [retired], upcoming: [] };
+  const upcoming = upcomingOf(situation).sort((one, other) => one.at - other.at);
+  return { steps: [], upcoming: upcoming.filter(({ at }) => at > situation.now) };
+}
+
+/** The next step of a rotation; null while there is none, or it waits. */
+function rotate(situation: Situation): Step | null {
+  const { state, now, terms, early } = situation;
+  const { issuer, next } = state;
+  const isOver = now >= issuer.notAfter;
+  if (next === null) {
+    if (isOver) return { kind: 'found', why: 'the authority has expired' };
+    if (state.rotate) return { kind: 'announce', state, why: 'it was asked for' };
+    if (issuer.key === null) return { kind: 'announce', state, why: 'the key of the authority is lost' };
+    return now < renewalOf(issuer, early)
+      ? null
+      : { kind: 'announce', state, why: 'two thirds of its life are over' };
+  }
+  if (isOver) return switched(situation, next);
+  const trusted = trustIn(situation);
+  if (trusted === 'unknown') return null;
+  if (trusted === 'no') {
+    if (state.trustedSince === null) return null;
+    const why = 'the new authority is not trusted everywhere any more';
+    return { kind: 'write', state: { ...state, trustedSince: null }, why };
+  }
+  if (state.trustedSince === null) {
+    const why = 'the new authority is in every caBundle';
+    return { kind: 'write', state: { ...state, trustedSince: now }, why };
+  }
+  return now < state.trustedSince + terms.propagation ? null : switched(situation, next);
+}
+
+/** The new authority signs, the old one stays trusted until nothing that it signed can be in use. */
+function switched({ state, now, terms, leaves }: Situation, next: Ca): Step {
+  const lives = [...leaves.values()].flatMap((leaf) => (leaf.kind === 'good' ? [leaf.value.notAfter] : []));
+  const { issuer } = state;
+  const retireAfter = Math.min(issuer.notAfter, Math.max(now + terms.leafLife, ...lives));
+  const after = { issuer: next, next: null, previous: { ...issuer, key: null }, ...FRESH, retireAfter };
+  return { kind: 'write', state: { ...state, ...after }, why: 'the new authority signs from now on' };
+}
+
+/** Whether all that call us trust everybody of the state, as far as that is ours to say. */
+function trustIn({ trust, leaves }: Situation): 'yes' | 'no' | 'unknown' {
+  const all = [...trust.values()];
+  const isOld = all.some((seen) => seen.kind === 'good' && seen.value === 'otherwise');
+  const isUnpublished = [...leaves.values()].some((seen) => seen.kind === 'good' && !seen.value.namesAll);
+  if (isOld || isUnpublished) return 'no';
+  return all.some(({ kind }) => kind === 'unknown' || kind === 'bad') ? 'unknown' : 'yes';
+}
+
+function leafStep(leaf: string, seen: Seen<Leaf>, { state, now, early }: Situation): Step | null {
+  const { issuer, previous } = state;
+  if (seen.kind === 'unknown') return null;
+  if (seen.kind === 'good') {
+    const { signedBy, notAfter, namesAll } = seen.value;
+    if (signedBy === previous?.fingerprint) {
+      const why = 'a certificate of the former authority is good for longer';
+      if (notAfter > retirementOf(state, previous)) {
+        return { kind: 'write', state: { ...state, retireAfter: notAfter }, why };
+      }
+      return issue(leaf, 'it is of the former authority', issuer);
+    }
+    const isDue = now >= renewalOf(seen.value, early);
+    // Another would end at the same moment, with its authority.
+    const isLast = signedBy === issuer.fingerprint && notAfter >= issuer.notAfter;
+    if (isDue && !isLast) return issue(leaf, 'two thirds of its life are over', issuer);
+    return namesAll ? null : { kind: 'publish', leaf };
+  }
+  return issue(leaf, seen.kind === 'absent' ? 'its Secret is not there' : seen.why, issuer);
+}
+
+/** Without its key an authority issues nothing; the next one soon will. */
+function issue(leaf: string, why: string, issuer: Ca): Step | null {
+  return issuer.key === null ? null : { kind: 'issue', leaf, why };
+}
+
+/** Somewhat later than needed, for clocks that disagree. */
+function retire({ state, now, terms }: Situation): Step | null {
+  const { previous } = state;
+  if (previous === null || now < retirementOf(state, previous) + terms.propagation) return null;
+  const why = 'nothing that the former authority signed is good any more';
+  return { kind: 'write', state: { ...state, previous: null, retireAfter: null }, why };
+}
+
+function retirementOf({ retireAfter }: AuthorityState, previous: Ca): Instant {
+  return Math.min(retireAfter ?? previous.notAfter, previous.notAfter);
+}
+
+function upcomingOf(situation: Situation): Upcoming[] {
+  const { state, terms, leaves, early } = situation;
+  const { issuer, next, previous, trustedSince } = state;
+  const all: Upcoming[] = [];
+  for (const [name, seen] of leaves) {
+    if (seen.kind === 'good') all.push({ what: `renewal of ${name}`, at: renewalOf(seen.value, early) });
+  }
+  if (next === null) all.push({ what: 'rotation of the authority', at: renewalOf(issuer, early) });
+  else {
+    if (trustedSince !== null)
+      all.push({ what: 'the new authority signs', at: trustedSince + terms.propagation });
+    all.push({ what: 'the authority expires', at: issuer.notAfter });
+  }
+  if (previous !== null)
+    all.push({ what: 'the former authority leaves', at: retirementOf(state, previous) + terms.propagation });
+  return all;
+}
