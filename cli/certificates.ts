@@ -1,12 +1,13 @@
 import type { Command } from 'commander';
 import { InvalidArgumentError } from 'commander';
+import type { Terms } from '../certs/authority/decide.ts';
 import type { CertificateSource } from '../certs/source.ts';
 import type { Logger } from '../observe/log.ts';
 import { isLabel } from '../policy/fields.ts';
 import { UsageError } from './errors.ts';
 import { optional } from './options.ts';
 import type { Origin } from './origin.ts';
-import { names, path } from './values.ts';
+import { duration, names, path } from './values.ts';
 
 /** The source of certificates that a call has chosen. */
 export interface ChosenCertificates {
@@ -30,6 +31,7 @@ export function certificateOptions(command: Command): () => ChosenCertificates {
     'keep an authority in Secrets of this namespace, issue and renew by it, and tell the API server whom to trust',
     namespaceName,
   );
+  const terms = termOptions(command);
   const selfSigned = optional(
     command,
     '--self-signed <names>',
@@ -47,13 +49,44 @@ export function certificateOptions(command: Command): () => ChosenCertificates {
     const chosen = [files, authority, own ?? ca].filter((each) => each !== undefined);
     if (chosen.length === 1) {
       if (files !== undefined) return inFiles(files);
-      if (authority !== undefined) return inCluster(authority);
+      if (authority !== undefined) return inCluster(authority, terms());
       if (own !== undefined && ca !== undefined) return inMemory(own, ca);
     }
     throw new UsageError(
       `${command.name()} needs one of --certificate-directory DIR, --authority-namespace NAMESPACE, or --self-signed NAMES with --write-ca FILE`,
     );
   };
+}
+
+/** For how long what the authority issues is good. */
+function termOptions(command: Command): () => Partial<Terms> {
+  const options = {
+    authorityLife: optional(
+      command,
+      '--authority-life <duration>',
+      'how long the authority of --authority-namespace is good for (default 365d)',
+      duration,
+    ),
+    leafLife: optional(
+      command,
+      '--certificate-life <duration>',
+      'how long what it issues is good for (default 30d); renewed at two thirds',
+      duration,
+    ),
+    propagation: optional(
+      command,
+      '--authority-propagation <duration>',
+      'from the sight of a new authority in every caBundle to its first certificate (default 10m)',
+      duration,
+    ),
+  };
+  return () =>
+    Object.fromEntries(
+      Object.entries(options).flatMap(([name, read]) => {
+        const given = read();
+        return given === undefined ? [] : [[name, given]];
+      }),
+    );
 }
 
 function inFiles(directory: string): ChosenCertificates {
@@ -76,7 +109,7 @@ function inMemory(hosts: readonly string[], writeCa: string): ChosenCertificates
   };
 }
 
-function inCluster(namespace: string): ChosenCertificates {
+function inCluster(namespace: string, terms: Partial<Terms>): ChosenCertificates {
   return {
     isClusters: true,
     async open(client, log) {
@@ -86,7 +119,7 @@ function inCluster(namespace: string): ChosenCertificates {
         );
       }
       const { ownAuthority } = await import('../certs/own-authority.ts');
-      return ownAuthority({ client, namespace, log });
+      return ownAuthority({ client, namespace, log, terms });
     },
   };
 }

@@ -22,6 +22,8 @@ const ENDPOINT_DELAY_MS = 1_000;
 export interface Installing {
   /** An overlay, as a folder of manifests/. */
   readonly overlay: string;
+  /** Further arguments of the webhook. */
+  readonly args?: readonly string[];
   /** What must be there before the overlay is applied. */
   prepare?(plane: ControlPlane): Promise<unknown>;
   /** What stands in for a cert-manager; absent where there is one. */
@@ -61,7 +63,8 @@ export async function startReplicaCluster(installing: Installing): Promise<Repli
 async function start(parts: AsyncDisposableStack, installing: Installing): Promise<ReplicaCluster> {
   const plane = parts.use(await startControlPlane({ apiServerArgs: ['--enable-aggregator-routing=true'] }));
   await installing.prepare?.(plane);
-  const template = await install(plane, installing);
+  const manifest = await install(plane, installing);
+  const template = { ...manifest, args: [...manifest.args, ...(installing.args ?? [])] };
   const client = await createClient({ kubeconfig: plane.kubeconfig });
   parts.defer(() => client.close());
   const place: PodPlace = {
