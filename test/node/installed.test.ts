@@ -6,10 +6,11 @@ import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 import { findProductImage, productImage } from '../cluster/image/image.ts';
 import { type Cluster, startCluster } from '../cluster/nodes/cluster.ts';
-import { askDoor, DOOR_NAME } from './door/collector.ts';
+import { askDoor, askServer } from './door/collector.ts';
 import { archiveIn, archivesOf } from './door/directory.ts';
-import { applyPolicy, callerWithRight, kubectl } from './door/install.ts';
+import { callerWithRight, kubectl } from './door/install.ts';
 
+const NAMESPACE = 'checkpoint-warden';
 const MANIFESTS = fileURLToPath(new URL('../../manifests', import.meta.url));
 
 let cluster: Cluster;
@@ -18,56 +19,89 @@ before(async () => {
   const image = await findProductImage();
   cluster = await startCluster({ nodes: 2, services: true });
   await Promise.all(cluster.nodes.map((node) => node.importImages(image)));
-  await kubectl(cluster, 'apply', '-k', await overlay(['base', 'collector']));
-  const door = cluster.authority.issue({ name: 'door', hosts: [DOOR_NAME] });
-  await cluster.apply(
-    stringify({
-      apiVersion: 'v1',
-      kind: 'Secret',
-      type: 'kubernetes.io/tls',
-      metadata: { name: 'door-certificate', namespace: 'checkpoint-warden' },
-      stringData: { 'tls.crt': door.certificate, 'tls.key': door.key, 'ca.crt': cluster.ca },
-    }),
-  );
-  await kubectl(
-    cluster,
-    'rollout',
-    'status',
-    'daemonset/collector',
-    '-n',
-    'checkpoint-warden',
-    '--timeout=90s',
-  );
+  await kubectl(cluster, 'apply', '-k', await overlay('overlays/self-signed'));
+  for (const workload of ['deployment/webhook', 'daemonset/collector']) {
+    await kubectl(cluster, 'rollout', 'status', workload, '-n', NAMESPACE, '--timeout=120s');
+  }
 });
 after(() => cluster?.stop());
 
 /** What an administrator writes to name the image that he has. */
-async function overlay(parts: readonly string[]): Promise<string> {
+async function overlay(part: string): Promise<string> {
   const directory = join(cluster.directory, 'overlay');
   await mkdir(directory, { recursive: true });
   const [newName, newTag] = productImage.split(':');
   const kustomization = {
     apiVersion: 'kustomize.config.k8s.io/v1beta1',
     kind: 'Kustomization',
-    resources: parts.map((part) => relative(directory, join(MANIFESTS, part))),
+    resources: [relative(directory, join(MANIFESTS, part))],
     images: [{ name: 'checkpoint-warden', newName, newTag }],
   };
   await writeFile(join(directory, 'kustomization.yaml'), stringify(kustomization));
   return directory;
 }
 
-test('a checkpoint by the door of each node, from an image with no shell and no rights but its own', async () => {
-  const policy = { namespace: 'shop', maxCheckpoints: 1, whenFull: 'RejectNew' };
-  await applyPolicy(cluster, 'quotas', { namespacePolicies: [policy] });
+/** The authority of a certificate that the cluster's own authority has issued. */
+async function authorityOf(secret: string): Promise<string> {
+  const path = 'jsonpath={.data.ca\\.crt}';
+  return Buffer.from(
+    await kubectl(cluster, 'get', 'secret', secret, '-n', NAMESPACE, '-o', path),
+    'base64',
+  ).toString();
+}
+
+const POLICY = `
+apiVersion: criu.org/v1
+kind: CheckpointRestoreOperator
+metadata: {name: quotas, namespace: checkpoint-warden}
+spec: {applyPoliciesImmediately: true, namespacePolicies: [{namespace: shop, maxCheckpoints: 2, whenFull: RejectNew}]}
+`;
+
+test('kubectl apply of a policy is judged', async () => {
+  const bad = await cluster.kubectl(['apply', '-f', '-'], { input: POLICY.replace('2', '-2') });
+  assert.equal(bad.status, 1);
+  assert.match(bad.stderr, /maxCheckpoints/);
+  await cluster.apply(POLICY);
+  const stored = await kubectl(cluster, 'get', 'cro', 'quotas', '-n', NAMESPACE, '-o', 'yaml');
+  assert.match(stored, /checkpointing: Allow/);
+});
+
+test('a checkpoint by the door of each node and by the gateway, and none beyond the limit', async () => {
   const token = await callerWithRight(cluster, 'caller');
+  const doors = await authorityOf('door-certificate');
+  const gateway = await gatewayUrl();
   for (const node of cluster.nodes) {
     const pod = `cart-${node.name}`;
     await cluster.runPod({ name: pod, namespace: 'shop', node: node.name });
-    const ask = () =>
-      askDoor(`https://${node.address}:10350`, cluster.ca, `/checkpoint/shop/${pod}/main`, { token });
-    const file = archiveIn(await ask());
-    assert.deepEqual(await archivesOf(node.checkpointDirectory, 'shop'), [file]);
-    const second = await ask();
-    assert.equal(second.status, 507, second.body);
+    const path = `/checkpoint/shop/${pod}/main`;
+    const files = [
+      archiveIn(await askDoor(`https://${node.address}:10350`, doors, path, { token })),
+      archiveIn(
+        await askServer(gateway, path, {
+          token,
+          ca: await authorityOf('webhook-certificate'),
+          servername: 'webhook.checkpoint-warden.svc',
+        }),
+      ),
+    ];
+    assert.deepEqual(await archivesOf(node.checkpointDirectory, 'shop'), files);
+    const third = await askDoor(`https://${node.address}:10350`, doors, path, { token });
+    assert.equal(third.status, 507, third.body);
   }
+});
+
+/** Of one of the webhook's pods. */
+async function gatewayUrl(): Promise<string> {
+  const pods = ['-l', 'app.kubernetes.io/component=webhook', '-o', 'jsonpath={.items[0].status.podIP}'];
+  return `https://${await kubectl(cluster, 'get', 'pods', '-n', NAMESPACE, ...pods)}:9444`;
+}
+
+test('what was installed by one command goes by one command, and blocks nothing', async () => {
+  await kubectl(cluster, 'delete', '-k', join(cluster.directory, 'overlay'), '--timeout=120s');
+  const kinds =
+    'mutatingwebhookconfigurations,validatingwebhookconfigurations,validatingadmissionpolicies,crd,clusterroles,clusterrolebindings';
+  const left = await kubectl(cluster, 'get', kinds, '-o', 'name');
+  assert.doesNotMatch(left, /checkpoint-warden|criu\.org/);
+  await kubectl(cluster, 'create', 'namespace', 'afterwards');
+  await kubectl(cluster, 'delete', 'namespace', 'afterwards', '--timeout=60s');
 });

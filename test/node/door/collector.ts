@@ -161,14 +161,23 @@ export async function startCollector(
   };
 }
 
-/** Asks a door whatever its address, by the name that all doors have in their certificates. */
+/** Asks a door, whatever its address, by the name that all doors have in their certificates. */
 export function askDoor(url: string, ca: string, path: string, options: CallerOptions): Promise<DoorAnswer> {
-  const { token, credentials, method = 'POST', headers, signal } = options;
+  return askServer(url, path, { ...options, ca, servername: DOOR_NAME });
+}
+
+/** Asks a server of checkpoints for one. */
+export function askServer(
+  url: string,
+  path: string,
+  options: CallerOptions & { readonly ca: string; readonly servername: string },
+): Promise<DoorAnswer> {
+  const { token, credentials, method = 'POST', headers, signal, ca, servername } = options;
   return new Promise((resolve, reject) => {
     const outgoing = request(
       url,
       {
-        ...{ method, path, ca, agent: false, servername: DOOR_NAME },
+        ...{ method, path, ca, servername, agent: false },
         ...(signal && { signal }),
         ...(credentials && { cert: credentials.certificate, key: credentials.key }),
         headers: { ...headers, ...(token !== undefined && { authorization: `Bearer ${token}` }) },
