@@ -3,12 +3,14 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { stringify } from 'yaml';
+import { parseAllDocuments, stringify } from 'yaml';
+import { fieldsOf } from '../../policy/json.ts';
 import { findProductImage, productImage } from '../cluster/image/image.ts';
 import { type Cluster, startCluster } from '../cluster/nodes/cluster.ts';
 import { askDoor, askServer } from './door/collector.ts';
 import { archiveIn, archivesOf } from './door/directory.ts';
 import { callerWithRight, kubectl } from './door/install.ts';
+import { grantedRights, usedRights } from './installed/rights.ts';
 
 const NAMESPACE = 'checkpoint-warden';
 const MANIFESTS = fileURLToPath(new URL('../../manifests', import.meta.url));
@@ -17,7 +19,7 @@ let cluster: Cluster;
 
 before(async () => {
   const image = await findProductImage();
-  cluster = await startCluster({ nodes: 2, services: true });
+  cluster = await startCluster({ nodes: 2, services: true, audit: true });
   await Promise.all(cluster.nodes.map((node) => node.importImages(image)));
   await kubectl(cluster, 'apply', '-k', await overlay('overlays/self-signed'));
   for (const workload of ['deployment/webhook', 'daemonset/collector']) {
@@ -95,6 +97,38 @@ async function gatewayUrl(): Promise<string> {
   const pods = ['-l', 'app.kubernetes.io/component=webhook', '-o', 'jsonpath={.items[0].status.podIP}'];
   return `https://${await kubectl(cluster, 'get', 'pods', '-n', NAMESPACE, ...pods)}:9444`;
 }
+
+/** Rights that nothing here calls for, and what does. */
+const USED_ELSEWHERE: ReadonlyMap<string, string> = new Map([
+  [
+    'collector: create nodes/checkpoint',
+    'asked for at the kubelet, which asks the API server in its own name',
+  ],
+  ['webhook: get nodes', 'of a node that the watch has not shown yet: gateway.test.ts'],
+  ['webhook: get pods', 'of a pod that the watch has not shown yet: gateway.test.ts'],
+  ['webhook: get pods/checkpoint.checkpoint.criu.org', 'at the door, in mode Enforce: connect.test.ts'],
+  [
+    'webhook: patch apiservices.apiregistration.k8s.io v1alpha1.checkpoint.criu.org',
+    'where there is one: e2e/authority.test.ts',
+  ],
+  [
+    'webhook: patch customresourcedefinitions.apiextensions.k8s.io checkpointrestoreoperators.criu.org',
+    'where it has a conversion: e2e/authority.test.ts',
+  ],
+  ...['checkpoint-warden-authority', 'door-certificate', 'webhook-certificate'].map(
+    (name) => [`webhook: update secrets ${name}`, 'at renewals: e2e/rotation.test.ts'] as const,
+  ),
+]);
+
+test('every right that the manifests give was used, and none was missing', async () => {
+  const rendered = await kubectl(cluster, 'kustomize', join(cluster.directory, 'overlay'));
+  const documents = parseAllDocuments(rendered).map((each) => fieldsOf(each.toJS()));
+  const { used, refused } = await usedRights(cluster.auditLog ?? '');
+  assert.deepEqual([...refused], []);
+  const granted = grantedRights(documents);
+  const idle = [...granted].filter((right) => !used.has(right));
+  assert.deepEqual(idle.sort(), [...USED_ELSEWHERE.keys()].sort());
+});
 
 test('what was installed by one command goes by one command, and blocks nothing', async () => {
   await kubectl(cluster, 'delete', '-k', join(cluster.directory, 'overlay'), '--timeout=120s');
