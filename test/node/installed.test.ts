@@ -98,6 +98,27 @@ async function gatewayUrl(): Promise<string> {
   return `https://${await kubectl(cluster, 'get', 'pods', '-n', NAMESPACE, ...pods)}:9444`;
 }
 
+test('the webhook is as restricted as pods can be; the collector has a directory and a port of the host, and no more', async () => {
+  await kubectl(cluster, 'create', 'namespace', 'strict');
+  await kubectl(cluster, 'label', 'namespace', 'strict', 'pod-security.kubernetes.io/enforce=restricted');
+  const tried = async (kind: string, name: string) => {
+    const found = JSON.parse(await kubectl(cluster, 'get', kind, name, '-n', NAMESPACE, '-o', 'json'));
+    const { containers, volumes, securityContext } = found.spec.template.spec;
+    const spec = { containers, volumes, securityContext };
+    const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace: 'strict' }, spec };
+    return cluster.kubectl(['create', '--dry-run=server', '-f', '-'], { input: JSON.stringify(pod) });
+  };
+  const webhook = await tried('deployment', 'webhook');
+  assert.equal(webhook.status, 0, webhook.stderr);
+  const { stderr } = await tried('daemonset', 'collector');
+  const [, violations = ''] = /violates PodSecurity "restricted:latest": (.*)/.exec(stderr) ?? [];
+  assert.deepEqual(
+    violations.split('), ').map((each) => each.replace(/ \(.*/s, '')),
+    ['hostPort', 'restricted volume types', 'runAsNonRoot != true', 'runAsUser=0'],
+    stderr,
+  );
+});
+
 /** Rights that nothing here calls for, and what does. */
 const USED_ELSEWHERE: ReadonlyMap<string, string> = new Map([
   [
