@@ -10,6 +10,7 @@ import {
 import { errorCode, explain } from '../gc/system/files.ts';
 import { nodeFiles } from '../gc/system/node-files.ts';
 import { directoryNames } from '../gc/system/same-directory.ts';
+import type { CheckpointNodeWriter } from '../kube/checkpoint-nodes.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { PodLookup } from '../kube/types.ts';
 import { type Audit, auditFile, auditStream, prepareAuditFile } from '../observe/audit.ts';
@@ -54,7 +55,7 @@ export function define(command: Command): (context: Context) => Promise<number> 
   const node = optional(
     command,
     '--node <name>',
-    "this node's name in the API and in audit records (default: the host's)",
+    "this node's name in the API and in audit records (default: the host's); with it the collector says what it sees in the CheckpointNode of that name",
     nonEmpty,
   );
   const state = optional(
@@ -135,6 +136,7 @@ export function define(command: Command): (context: Context) => Promise<number> 
       ...given('audit', audited),
       ...given('rescanMs', rescan()),
       ...given('door', prepared?.part),
+      ...given('nodeObject', await nodeObjectOf(client, node())),
     };
     const scraped = metrics();
     const listener = scraped && (await serveMetrics(measured.registry, scraped));
@@ -161,6 +163,16 @@ async function podsOf(client: KubeClient | null): Promise<PodLookup | null> {
   if (client === null) return null;
   const { podLookup } = await import('../kube/pods.ts');
   return podLookup(client);
+}
+
+/** Only of a node whose name was given: the host's may be another's in the cluster. */
+async function nodeObjectOf(
+  client: KubeClient | null,
+  node: string | undefined,
+): Promise<CheckpointNodeWriter | undefined> {
+  if (client === null || node === undefined) return undefined;
+  const { checkpointNodeWriter } = await import('../kube/checkpoint-nodes.ts');
+  return checkpointNodeWriter(client, node);
 }
 
 /** @param isDry nothing is recorded then, so nothing is made for it. */

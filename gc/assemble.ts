@@ -26,6 +26,9 @@ import { nodeFiles } from './system/node-files.ts';
 import { sameDirectoryAs } from './system/same-directory.ts';
 import { fileState, memoryState, type StateStore } from './system/state.ts';
 import { Journal } from './telling/journal.ts';
+import { NodeReporter } from './telling/node-reporter.ts';
+import { nodeSight } from './telling/node-sight.ts';
+import { nodeStatus } from './telling/node-status.ts';
 import { Notices } from './telling/notices.ts';
 import { Telling } from './telling/telling.ts';
 
@@ -38,6 +41,8 @@ export interface Assembled {
   readonly orphans: Orphans | null;
   readonly evictions: Evictions;
   readonly disk: DiskGauge;
+  /** Null where there is no node's object to write. */
+  readonly reporter: NodeReporter | null;
   /** Called after each change of the inventory. */
   readonly changes: Listeners;
 }
@@ -78,7 +83,10 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
   const breaker = new Breaker({ store, confirmed, directory: () => inventory.identity });
   const missing = new MissingPods(store, clock.now());
   const journal = new Journal({ audit, directory, node: nodeName, now });
-  const telling = new Telling({ directory, source, inventory, active, audit, notices, metrics, log, now });
+  const telling = new Telling({
+    ...{ directory, source, inventory, active, audit, notices, metrics, log, now },
+    onMeasured: () => reporter?.wake(),
+  });
   const { pods } = options;
   const orphans = pods
     ? new Orphans({
@@ -106,6 +114,14 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
     isStopping: () => collector.isStopping,
   });
   const disk = new DiskGauge({ files, directory, clock, metrics, log });
+  const sight = { inventory, disk: () => disk.measure(), metrics, notices };
+  const writer = dryRun ? undefined : options.nodeObject;
+  const reporter = writer
+    ? new NodeReporter({
+        ...{ writer, clock, random, metrics, log },
+        status: async () => nodeStatus(await nodeSight(sight)),
+      })
+    : null;
   const passes = new Passes({
     plans,
     breaker,
@@ -145,7 +161,7 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
     ...{ passes, journal, disk, telling, metrics, log, dryRun, rescanMs, random, isAlone },
   });
   const evictions = new Evictions({ inventory, active, breaker, enforcer });
-  return { collector, inventory, active, orphans, evictions, disk, changes };
+  return { collector, inventory, active, orphans, evictions, disk, reporter, changes };
 }
 
 /**

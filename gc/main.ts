@@ -35,7 +35,7 @@ export async function startCollector(
 ): Promise<RunningCollector> {
   const lock = await openLock(options);
   const assembled = assemble(options, lock);
-  const { collector } = assembled;
+  const { collector, reporter } = assembled;
   let opening: Promise<RunningDoor | null> = Promise.resolve(null);
   const open = () => {
     opening = openDoor(options, assembled);
@@ -44,7 +44,7 @@ export async function startCollector(
   let stopped: Promise<void> | null = null;
   const stop = () => {
     // Both at once: each takes its time, and there are five seconds.
-    stopped ??= Promise.all([collector.stop(), close(opening)]).then(() => lock?.release());
+    stopped ??= Promise.all([collector.stop(), close(opening), reporter?.stop()]).then(() => lock?.release());
     return stopped;
   };
   const aborted = Promise.withResolvers<void>();

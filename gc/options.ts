@@ -1,3 +1,4 @@
+import type { CheckpointNodeWriter } from '../kube/checkpoint-nodes.ts';
 import type { Log, PodLookup } from '../kube/types.ts';
 import type { Audit } from '../observe/audit.ts';
 import type { CollectorMetrics } from '../observe/metrics.ts';
@@ -39,6 +40,8 @@ export interface CollectorOptions {
   readonly confirm?: readonly string[];
   /** Opens the node's door. It needs a state directory and the node's name, and is closed to a dry run. */
   readonly door?: DoorPart;
+  /** Writes what the collector sees into the node's object; absent: nowhere. */
+  readonly nodeObject?: CheckpointNodeWriter;
   /** Milliseconds between scans; default 60,000. */
   readonly rescanMs?: number;
   readonly clock?: Clock;

@@ -1,3 +1,4 @@
+import { NODE_API_VERSION, NODE_KIND, NODE_PLURAL, NODE_STATUS } from '../policy/node-schema.ts';
 import { API_VERSION, GROUP, KIND, PLURAL, type Schema, SPEC, VERSION } from '../policy/schema.ts';
 
 /** A structural schema as the API server takes it. */
@@ -27,6 +28,63 @@ export function customResourceDefinition(): object {
           schema: { openAPIV3Schema: ROOT },
           subresources: { status: {} },
           additionalPrinterColumns: COLUMNS,
+        },
+      ],
+    },
+  };
+}
+
+/** What each node's collector says of itself, generated from `policy/node-schema.ts`. */
+export function nodeResourceDefinition(): object {
+  const column = (name: string, type: string, jsonPath: string, priority = 0) => ({
+    ...{ name, type, jsonPath },
+    ...(priority > 0 && { priority }),
+  });
+  return {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: `${NODE_PLURAL}.${GROUP}` },
+    spec: {
+      group: GROUP,
+      scope: 'Cluster',
+      names: {
+        kind: NODE_KIND,
+        listKind: `${NODE_KIND}List`,
+        plural: NODE_PLURAL,
+        singular: NODE_KIND.toLowerCase(),
+        shortNames: ['ckn'],
+      },
+      versions: [
+        {
+          name: VERSION,
+          served: true,
+          storage: true,
+          schema: {
+            openAPIV3Schema: {
+              type: 'object',
+              description: 'The checkpoint archives of one node, as its collector sees them.',
+              properties: {
+                apiVersion: { type: 'string', description: NODE_API_VERSION },
+                kind: { type: 'string', description: NODE_KIND },
+                metadata: { type: 'object' },
+                status: NODE_STATUS,
+              },
+            },
+          },
+          subresources: { status: {} },
+          additionalPrinterColumns: [
+            column('Archives', 'integer', '.status.archives'),
+            column('Size', 'string', '.status.size'),
+            column('Disk', 'string', '.status.disk.used'),
+            column('Deleted', 'integer', '.status.deletions'),
+            column('Errors', 'integer', '.status.errors'),
+            column('Waiting', 'integer', '.status.waiting'),
+            column('Scanned', 'date', '.status.lastScanTime'),
+            column('Pinned', 'integer', '.status.pinned', 1),
+            column('Unidentified', 'integer', '.status.unidentified', 1),
+            column('Tainted', 'integer', '.status.tainted', 1),
+            column('Complaint', 'string', '.status.complaints[0]', 1),
+          ],
         },
       ],
     },

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 import { connectPolicy, connectWebhookConfiguration } from './connect.ts';
-import { customResourceDefinition } from './crd.ts';
+import { customResourceDefinition, nodeResourceDefinition } from './crd.ts';
 import { dashboard } from './dashboard.ts';
 import { webhookConfigurations } from './objects.ts';
 
@@ -13,6 +13,13 @@ export const CRD_FILE = fileURLToPath(new URL('base/crd.yaml', import.meta.url))
 export function crdText(): string {
   const note = '# Generated from policy/schema.ts by `npm run manifests`; a test compares the two.\n';
   return note + yaml(customResourceDefinition());
+}
+
+export const NODE_CRD_FILE = fileURLToPath(new URL('base/crd-node.yaml', import.meta.url));
+
+export function nodeCrdText(): string {
+  const note = '# Generated from policy/node-schema.ts by `npm run manifests`; a test compares the two.\n';
+  return note + yaml(nodeResourceDefinition());
 }
 
 /** Where the guard of `nodes/proxy` stands: the policy, which needs no webhook, and the webhook's registration. */
@@ -57,6 +64,7 @@ function yaml(object: object): string {
 
 if (import.meta.main) {
   await writeFile(CRD_FILE, crdText());
+  await writeFile(NODE_CRD_FILE, nodeCrdText());
   await writeFile(CONNECT_POLICY_FILE, connectPolicyText());
   await writeFile(CONNECT_WEBHOOK_FILE, connectWebhookText());
   await writeFile(DASHBOARD_FILE, dashboardText());

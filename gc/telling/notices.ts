@@ -11,7 +11,7 @@ export interface Notice {
   readonly level: 'info' | 'warn' | 'error';
 }
 
-type Told = Required<Pick<Notice, 'message' | 'essence'>>;
+type Told = Required<Pick<Notice, 'message' | 'essence' | 'level'>>;
 
 /** Tells states once, and not at each pass. */
 export class Notices {
@@ -20,6 +20,14 @@ export class Notices {
 
   constructor(log: Log) {
     this.#log = log;
+  }
+
+  /** What is wrong now, as it was told, errors before warnings. */
+  complaints(): readonly string[] {
+    const all = [...this.#told.values()].flatMap((told) => [...told.values()]);
+    const of = (wanted: Notice['level']) =>
+      all.flatMap(({ level, message }) => (level === wanted ? message : []));
+    return [...of('error'), ...of('warn')];
   }
 
   /**
@@ -32,7 +40,7 @@ export class Notices {
     for (const { key, message, essence = message, fields = {}, level } of notices) {
       const told = before.get(key);
       const isNews = told?.essence !== essence;
-      now.set(key, isNews ? { message, essence } : told);
+      now.set(key, isNews ? { message, essence, level } : told);
       if (isNews) this.#log[level](fields, message);
     }
     this.#told.set(kind, now);

@@ -21,6 +21,8 @@ export interface TellingOptions {
   readonly metrics: CollectorMetrics;
   readonly log: Log;
   readonly now: () => Instant;
+  /** Called when the gauges were set, or cannot be. */
+  readonly onMeasured?: () => void;
 }
 
 /** Clocks of one machine do not differ; a file that is this much younger than now has a wrong time. */
@@ -38,6 +40,7 @@ export class Telling {
     const message = 'reason' in state ? `${state.reason}; nothing is deleted until it can be read again` : '';
     const notices: Notice[] = state.ok ? [] : [{ key: 'directory', message, level: 'error' }];
     this.#options.notices.update('directory', notices, 'the directory can be read again');
+    this.#options.onMeasured?.();
   }
 
   watch(mode: WatchMode): void {
@@ -98,7 +101,7 @@ export class Telling {
 
   /** The gauges of what there is. */
   measure(): void {
-    const { inventory, metrics, audit } = this.#options;
+    const { inventory, metrics, audit, onMeasured } = this.#options;
     const totals = inventory.totals();
     const identified = totals.archives - totals.growing - totals.unidentified;
     metrics.archives.set({ state: 'identified' }, identified);
@@ -112,6 +115,7 @@ export class Telling {
     metrics.tombstones.set(totals.tombstones);
     metrics.tombstoneBytes.set(totals.tombstoneBytes);
     metrics.lostAuditRecords.set(audit.lost);
+    onMeasured?.();
   }
 
   #sum(): void {

@@ -47,5 +47,8 @@ test('the programs have the rights that they use, and no others', async () => {
     { apiGroups: ['authentication.k8s.io'], resources: ['tokenreviews'], verbs: ['create'] },
     { apiGroups: ['authorization.k8s.io'], resources: ['subjectaccessreviews'], verbs: ['create'] },
     { apiGroups: [''], resources: ['nodes/checkpoint'], verbs: ['create'] },
+    { apiGroups: ['criu.org'], resources: ['checkpointnodes'], verbs: ['create', 'patch'] },
+    { apiGroups: ['criu.org'], resources: ['checkpointnodes/status'], verbs: ['patch'] },
+    { apiGroups: [''], resources: ['nodes'], verbs: ['get'] },
   ]);
 });

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { parse } from 'yaml';
 import { customResourceDefinition } from '../../manifests/crd.ts';
-import { CRD_FILE, crdText } from '../../manifests/generate.ts';
+import { CRD_FILE, crdText, NODE_CRD_FILE, nodeCrdText } from '../../manifests/generate.ts';
 import { isObject, own } from '../../policy/json.ts';
 import { SPEC } from '../../policy/schema.ts';
 
@@ -30,6 +30,7 @@ function* schemas(schema: unknown, path: string): Generator<readonly [path: stri
 test('the committed file is what `npm run manifests` writes', async () => {
   assert.equal(await readFile(CRD_FILE, 'utf8'), crdText(), 'run npm run manifests');
   assert.deepEqual(parse(crdText()), JSON.parse(JSON.stringify(customResourceDefinition())));
+  assert.equal(await readFile(NODE_CRD_FILE, 'utf8'), nodeCrdText(), 'run npm run manifests');
 });
 
 test('every object of the spec keeps unknown fields, so that the webhook can name them', () => {

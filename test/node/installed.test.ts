@@ -5,6 +5,7 @@ import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parseAllDocuments, stringify } from 'yaml';
 import { fieldsOf } from '../../policy/json.ts';
+import { eventually } from '../cluster/eventually.ts';
 import { findProductImage, productImage } from '../cluster/image/image.ts';
 import { type Cluster, startCluster } from '../cluster/nodes/cluster.ts';
 import { askDoor, askServer } from './door/collector.ts';
@@ -98,6 +99,45 @@ async function gatewayUrl(): Promise<string> {
   return `https://${await kubectl(cluster, 'get', 'pods', '-n', NAMESPACE, ...pods)}:9444`;
 }
 
+test('kubectl get ckn shows each node, and a collector writes its own alone', async () => {
+  await eventually(async () => {
+    const rows = (await kubectl(cluster, 'get', 'ckn')).trim().split('\n');
+    assert.match(rows[0] ?? '', /^NAME +ARCHIVES +SIZE +DISK +DELETED +ERRORS +WAITING +SCANNED$/);
+    assert.deepEqual(
+      rows.slice(1).map((row) => row.split(/ +/).slice(0, 2)),
+      [
+        ['node1', '2'],
+        ['node2', '2'],
+      ],
+    );
+  }, 20_000);
+  const top = 'jsonpath={.items[*].status.topNamespaces[0].namespace}';
+  assert.equal(await kubectl(cluster, 'get', 'ckn', '-o', top), 'shop shop');
+  const token = await kubectl(cluster, 'create', 'token', 'collector', '-n', NAMESPACE);
+  const foreign = await cluster.kubectl(
+    [
+      ...['apply', '--server-side', '--subresource=status', '--force-conflicts', '-f', '-'],
+      ...[`--token=${token.trim()}`, '--kubeconfig=/dev/null', `--server=${cluster.url}`],
+      `--certificate-authority=${await caFile()}`,
+    ],
+    {
+      input: JSON.stringify({
+        apiVersion: 'criu.org/v1',
+        kind: 'CheckpointNode',
+        metadata: { name: 'node1' },
+        status: { waiting: 1 },
+      }),
+    },
+  );
+  assert.match(foreign.stderr, /a collector writes the CheckpointNode of its own node alone/);
+});
+
+async function caFile(): Promise<string> {
+  const file = join(cluster.directory, 'ca.crt');
+  await writeFile(file, cluster.ca);
+  return file;
+}
+
 test('the webhook is as restricted as pods can be; the collector has a directory and a port of the host, and no more', async () => {
   await kubectl(cluster, 'create', 'namespace', 'strict');
   await kubectl(cluster, 'label', 'namespace', 'strict', 'pod-security.kubernetes.io/enforce=restricted');
@@ -121,6 +161,10 @@ test('the webhook is as restricted as pods can be; the collector has a directory
 
 /** Rights that nothing here calls for, and what does. */
 const USED_ELSEWHERE: ReadonlyMap<string, string> = new Map([
+  [
+    'collector: create checkpointnodes.criu.org',
+    'asked for beside patch, by the apply that makes the object',
+  ],
   [
     'collector: create nodes/checkpoint',
     'asked for at the kubelet, which asks the API server in its own name',

@@ -1,0 +1,72 @@
+import type { JsonObject } from '../../policy/json.ts';
+import { LONGEST_COMPLAINT, MOST_COMPLAINTS, MOST_NAMESPACES } from '../../policy/node-schema.ts';
+import { formatBytes } from '../../policy/quantity.ts';
+import type { Archive, Disk, Instant } from '../../policy/types.ts';
+import type { Totals } from '../inventory/inventory.ts';
+
+/** What a node's object is made of. */
+export interface NodeSight {
+  readonly totals: Totals;
+  readonly archives: Iterable<Archive>;
+  readonly disk: Disk | null;
+  readonly reservedBytes: number;
+  readonly deletions: number;
+  readonly errors: number;
+  /** Policies that wait for confirmation. */
+  readonly waiting: number;
+  /** Sentences, the gravest first. */
+  readonly complaints: readonly string[];
+  /** Null before the first whole look. */
+  readonly scannedAt: Instant | null;
+}
+
+/** The status of a CheckpointNode. */
+export function nodeStatus(sight: NodeSight): JsonObject {
+  const { totals, disk, scannedAt, complaints } = sight;
+  return {
+    archives: totals.archives,
+    bytes: totals.bytes,
+    size: formatBytes(totals.bytes),
+    pinned: totals.pinned,
+    unidentified: totals.unidentified,
+    tainted: totals.tainted,
+    reservedBytes: sight.reservedBytes,
+    ...(disk && { disk: diskStatus(disk) }),
+    deletions: sight.deletions,
+    errors: sight.errors,
+    waiting: sight.waiting,
+    complaints: complaints.slice(0, MOST_COMPLAINTS).map((each) => each.slice(0, LONGEST_COMPLAINT)),
+    topNamespaces: topNamespaces(sight.archives),
+    ...(scannedAt !== null && { lastScanTime: new Date(scannedAt).toISOString().replace(/\.\d+Z$/, 'Z') }),
+  };
+}
+
+/**
+ * What of a status is worth a write: not the time of a look, and not each byte that others write to the disk, only
+ * each hundredth of it.
+ */
+export function essenceOf(status: JsonObject): string {
+  const { lastScanTime: _, disk, ...rest } = status;
+  const used = typeof disk === 'object' && disk !== null && 'used' in disk ? disk.used : null;
+  return JSON.stringify([rest, used]);
+}
+
+function diskStatus({ totalBytes, freeBytes }: Disk): JsonObject {
+  const used = totalBytes > 0 ? Math.round((1 - freeBytes / totalBytes) * 100) : 0;
+  return { totalBytes, freeBytes, used: `${used}%` };
+}
+
+function topNamespaces(archives: Iterable<Archive>): readonly JsonObject[] {
+  const sums = new Map<string, { namespace: string; archives: number; bytes: number }>();
+  for (const { identity, bytes } of archives) {
+    if (identity === null) continue;
+    const { namespace } = identity;
+    const sum = sums.get(namespace) ?? { namespace, archives: 0, bytes: 0 };
+    sum.archives += 1;
+    sum.bytes += bytes;
+    sums.set(namespace, sum);
+  }
+  const order = (one: { bytes: number; namespace: string }, other: typeof one) =>
+    other.bytes - one.bytes || (one.namespace < other.namespace ? -1 : 1);
+  return [...sums.values()].sort(order).slice(0, MOST_NAMESPACES);
+}

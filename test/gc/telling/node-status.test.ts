@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Ajv } from 'ajv';
+import { essenceOf, type NodeSight, nodeStatus } from '../../../gc/telling/node-status.ts';
+import { isObject } from '../../../policy/json.ts';
+import { NODE_STATUS } from '../../../policy/node-schema.ts';
+import type { Archive } from '../../../policy/types.ts';
+import { archive } from '../../policy/build.ts';
+
+const GIB = 2 ** 30;
+
+function sight(parts: Partial<NodeSight> = {}): NodeSight {
+  const counts = { growing: 0, pinned: 1, unidentified: 0, tainted: 0 };
+  const rest = { foreignFiles: 0, foreignBytes: 0, tombstones: 0, tombstoneBytes: 0 };
+  return {
+    totals: { archives: 3, bytes: 3 * GIB, ...counts, ...rest },
+    archives: [],
+    disk: { totalBytes: 100 * GIB, freeBytes: 57 * GIB, totalInodes: 1, freeInodes: 1 },
+    reservedBytes: 0,
+    deletions: 7,
+    errors: 0,
+    waiting: 0,
+    complaints: [],
+    scannedAt: Date.parse('2026-11-21T10:00:00.500Z'),
+    ...parts,
+  };
+}
+
+const of = (namespace: string, bytes: number): Archive => archive(`${namespace}/p/c`, 1, { bytes });
+
+test('what a node says is what the schema describes', () => {
+  const status = nodeStatus(sight({ archives: [of('shop', 5)], complaints: ['the disk is full'] }));
+  const validate = new Ajv({ strict: false }).compile(NODE_STATUS);
+  assert.ok(validate(status), JSON.stringify(validate.errors));
+  assert.deepEqual(Object.keys(status).sort(), Object.keys(NODE_STATUS.properties ?? {}).sort());
+  assert.equal(status.size, '3Gi');
+  assert.ok(isObject(status.disk));
+  assert.equal(status.disk.used, '43%');
+  assert.equal(status.lastScanTime, '2026-11-21T10:00:00Z');
+});
+
+test('of many namespaces the largest ten are named, of many complaints five', () => {
+  const archives = Array.from({ length: 30 }, (_, index) => of(`n${index % 15}`, index));
+  const { topNamespaces, complaints } = nodeStatus(
+    sight({ archives, complaints: Array.from({ length: 9 }, () => 'x'.repeat(1_000)) }),
+  );
+  assert.ok(Array.isArray(topNamespaces) && Array.isArray(complaints));
+  assert.equal(topNamespaces.length, 10);
+  assert.deepEqual(topNamespaces[0], { namespace: 'n14', archives: 2, bytes: 14 + 29 });
+  assert.deepEqual(
+    complaints.map((each) => each.length),
+    [256, 256, 256, 256, 256],
+  );
+});
+
+test('before the first look, and where the disk cannot be measured, that is left out', () => {
+  const status = nodeStatus(sight({ disk: null, scannedAt: null }));
+  assert.ok(!('disk' in status) && !('lastScanTime' in status));
+});
+
+const disk = { totalBytes: 100 * GIB, freeBytes: 57 * GIB, totalInodes: 1, freeInodes: 1 };
+for (const [name, parts, isNews] of [
+  ['another look', { scannedAt: 5 }, false],
+  ['a few bytes more on the disk', { disk: { ...disk, freeBytes: 57 * GIB - 4_096 } }, false],
+  ['a hundredth of the disk', { disk: { ...disk, freeBytes: 56 * GIB } }, true],
+  ['a deletion', { deletions: 8 }, true],
+  ['a complaint', { complaints: ['x'] }, true],
+] as const) {
+  test(`${name} is ${isNews ? '' : 'not '}worth a write`, () => {
+    const news = essenceOf(nodeStatus(sight(parts))) !== essenceOf(nodeStatus(sight()));
+    assert.equal(news, isNews);
+  });
+}
