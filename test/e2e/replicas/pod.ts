@@ -9,7 +9,8 @@ import { freePort } from '../../cluster/port.ts';
 import { type Server, startServer } from '../../cluster/server.ts';
 import { type Conditions, type Endpoint, endpointOf } from './endpoint.ts';
 import type { PodTemplate, Probe } from './manifest.ts';
-import { type Mounted, mountSecret } from './mount.ts';
+import { mountSecret } from './mount.ts';
+import { until } from './until.ts';
 
 const PROGRAM = join(import.meta.dirname, '../../../cli/checkpoint-warden.js');
 const SECRETS = '/api/v1/namespaces/checkpoint-warden/secrets';
@@ -39,7 +40,7 @@ export interface Ended {
 export class Pod {
   readonly name: string;
   readonly url: string;
-  readonly mounts: readonly Mounted[];
+  readonly #mounts: readonly AsyncDisposable[];
   readonly #place: PodPlace;
   readonly #template: PodTemplate;
   readonly #args: readonly string[];
@@ -58,7 +59,7 @@ export class Pod {
     { args, server, ports, mounts }: Begun,
   ) {
     this.name = name;
-    this.mounts = mounts;
+    this.#mounts = mounts;
     this.#place = place;
     this.#template = template;
     this.#args = args;
@@ -103,10 +104,7 @@ export class Pod {
 
   /** Resolves when the API server knows that it is ready, after so many restarts. */
   async untilReady(restarts = 0): Promise<void> {
-    while (!this.ready || this.#restarts < restarts) {
-      if (this.#deleted) throw new Error(`${this.name} ended before it was ready; its log is ${this.log}`);
-      await sleep(50);
-    }
+    await until(() => this.ready && this.#restarts >= restarts, `${this.name} is ready (${this.log})`);
     await this.#told;
   }
 
@@ -130,17 +128,17 @@ export class Pod {
     await exit;
     clearTimeout(overdue);
     const ended = { code: child.exitCode, signal: child.signalCode, took: Date.now() - began };
-    await Promise.all([forgotten, this.#watching]);
+    await Promise.all([forgotten, this.#watching, this.#told]);
     await this.#endpoint.remove();
-    for (const mount of this.mounts) await mount[Symbol.asyncDispose]();
+    for (const mount of this.#mounts) await mount[Symbol.asyncDispose]();
     return ended;
   }
 
   /** Ends what there is of it in this process, at the end of a test; the guard ends the container. */
   async end(): Promise<void> {
     this.#deleted = true;
-    await this.#watching;
-    for (const mount of this.mounts) await mount[Symbol.asyncDispose]();
+    await Promise.all([this.#watching, this.#told]);
+    for (const mount of this.#mounts) await mount[Symbol.asyncDispose]();
   }
 
   /** Ends the container by SIGKILL; the kubelet starts it again. */
@@ -181,7 +179,7 @@ interface Begun {
   readonly args: readonly string[];
   readonly server: Server;
   readonly ports: ReadonlyMap<string, number>;
-  readonly mounts: readonly Mounted[];
+  readonly mounts: readonly AsyncDisposable[];
 }
 
 /** An argument of the manifest with this machine's address, free ports and mounted paths. */

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from 'node:tls';
 import type { Pod } from './pod.ts';
+import { until } from './until.ts';
 
 /** The name by which the API server dials the webhook. */
 export const HOST = 'webhook.checkpoint-warden.svc';
@@ -22,5 +22,6 @@ export async function servedBy(pod: Pod, ca: string): Promise<string> {
 /** Resolves when a pod shows this certificate (PEM). */
 export async function untilServed(pod: Pod, certificate: string, ca: string): Promise<void> {
   const { serialNumber } = new X509Certificate(certificate);
-  while ((await servedBy(pod, ca)) !== serialNumber) await sleep(100);
+  const isServed = async () => (await servedBy(pod, ca)) === serialNumber;
+  await until(isServed, `${pod.name} serves ${serialNumber}`);
 }
