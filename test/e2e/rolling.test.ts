@@ -121,6 +121,15 @@ test('of a replica that is killed nothing is missed but what it was at, and dial
   }
 });
 
+test('a replica that does nothing for two seconds is waited for', async (t) => {
+  for (const pod of cluster.pods) {
+    await pod.freeze(2_000);
+    await load.more(30, 30);
+    assert.ok(pod.ready);
+  }
+  noneFailed(t, load, 60);
+});
+
 test('an API server that was away finds them ready, with all they knew', async (t) => {
   await load.pause();
   const stillReady = async () => {

@@ -146,6 +146,13 @@ export class Pod {
     await this.#server.kill();
   }
 
+  /** Lets the container do nothing for so many milliseconds, as a blocked event loop would. */
+  async freeze(ms: number): Promise<void> {
+    this.#server.child.kill('SIGSTOP');
+    await sleep(ms);
+    this.#server.child.kill('SIGCONT');
+  }
+
   /** Probes the container, starts it again when it has ended, and tells the endpoint, until the pod is deleted. */
   async #watch(): Promise<void> {
     const { startup, readiness } = this.#template;
