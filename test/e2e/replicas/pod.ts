@@ -39,7 +39,10 @@ export interface Ended {
 /** One pod of the Deployment: a process with its arguments, and what kubelet and controllers do around it. */
 export class Pod {
   readonly name: string;
+  /** Of admission. */
   readonly url: string;
+  /** Of the gateway; undefined where the manifests open none. */
+  readonly gatewayUrl: string | undefined;
   readonly #mounts: readonly AsyncDisposable[];
   readonly #place: PodPlace;
   readonly #template: PodTemplate;
@@ -66,6 +69,8 @@ export class Pod {
     this.#server = server;
     this.#endpoint = endpointOf(place.client, name, place.address, ports);
     this.url = `https://${place.address}:${ports.get('https')}`;
+    const gateway = ports.get('gateway');
+    this.gatewayUrl = gateway === undefined ? undefined : `https://${place.address}:${gateway}`;
     this.#watching = this.#watch();
   }
 
