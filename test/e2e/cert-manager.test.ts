@@ -121,6 +121,10 @@ test('the authority is renewed with its key: replicas with either leaf are belie
   noneFailed(t, load, 50);
 });
 
+test('none of it was worth a warning', async () => {
+  for (const pod of cluster.pods) assert.deepEqual(await pod.complaints(), []);
+});
+
 async function dataOf(secret: string, key: string): Promise<string> {
   const found = await cluster.client.request({ path: `${SECRETS}/${secret}` });
   return Buffer.from(String(at(found, 'data', key)), 'base64').toString('utf8');

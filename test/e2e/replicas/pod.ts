@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import https from 'node:https';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -105,6 +106,12 @@ export class Pod {
   /** Path of its log; restarts continue it. */
   get log(): string {
     return this.#server.log;
+  }
+
+  /** Lines of its log that are no everyday matter. */
+  async complaints(): Promise<string[]> {
+    const lines = (await readFile(this.log, 'utf8')).split('\n');
+    return lines.filter((line) => line !== '' && !line.startsWith('{"level":"info"'));
   }
 
   /** Resolves when the API server knows that it is ready, after so many restarts. */
