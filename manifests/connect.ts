@@ -23,8 +23,8 @@ export interface ConnectPolicyOptions extends ConnectOptions {
 const API_VERSION = 'admissionregistration.k8s.io/v1';
 const NAME = 'checkpoint-warden-connect';
 
-/** A verdict takes two look-ups of the API server and a question to a node. */
-const TIMEOUT_SECONDS = { Deny: 2, Enforce: 5 } as const;
+/** A replica that is held up for two seconds is waited for; a verdict takes two look-ups and a question to a node. */
+const TIMEOUT_SECONDS = { Deny: 3, Enforce: 5 } as const;
 
 const RULE = {
   apiGroups: [''],

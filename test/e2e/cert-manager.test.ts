@@ -8,7 +8,7 @@ import { resource } from './policies/row.ts';
 import { type ReplicaCluster, startReplicaCluster } from './replicas/cluster.ts';
 import { type Load, noneFailed } from './replicas/load.ts';
 import { at, folderOf } from './replicas/manifest.ts';
-import { HOST, servedBy, untilServed } from './replicas/served.ts';
+import { HOST, servedAt, untilServed } from './replicas/served.ts';
 
 const IN_NAMESPACE = '/namespaces/checkpoint-warden';
 const SECRETS = `/api/v1${IN_NAMESPACE}/secrets`;
@@ -55,7 +55,7 @@ test('a certificate is issued, its authority injected, and kubectl apply is judg
   assert.ok(leaf.verify(new X509Certificate(ca).publicKey));
   assert.equal(leaf.checkHost(HOST), HOST);
   assert.deepEqual(await bundles(), [ca, ca, ca]);
-  for (const pod of cluster.pods) assert.equal(await servedBy(pod, ca), leaf.serialNumber);
+  for (const pod of cluster.pods) assert.equal(await servedAt(pod.url, ca), leaf.serialNumber);
 
   const unsound = resource('namespacePolicies: [{namespace: load-1, maxCheckpointSize: 10}]', 'load-1/mine');
   const refused = await cluster.plane.kubectl(['apply', '-f', '-'], { input: unsound });
@@ -119,6 +119,10 @@ test('the authority is renewed with its key: replicas with either leaf are belie
   }, 20_000);
   await load.more(50, 50);
   noneFailed(t, load, 50);
+});
+
+test('none of it was worth a warning', async () => {
+  for (const pod of cluster.pods) assert.deepEqual(await pod.complaints(), []);
 });
 
 async function dataOf(secret: string, key: string): Promise<string> {

@@ -5,11 +5,14 @@ import { type Authority, createAuthority } from '../cluster/authority.ts';
 import { type ReplicaCluster, startReplicaCluster } from './replicas/cluster.ts';
 import { type Load, noneFailed, shown } from './replicas/load.ts';
 import type { Pod } from './replicas/pod.ts';
-import { HOST, servedBy, untilServed } from './replicas/served.ts';
+import { HOST, servedAt, untilServed } from './replicas/served.ts';
 
 const SECRETS = '/api/v1/namespaces/checkpoint-warden/secrets';
 /** Longer than a watch may be lost before a collector would call its view old. */
 const AWAY_MS = 12_000;
+
+/** Until a killed pod is found out and its endpoint is gone: some three seconds, and more on a busy machine. */
+const FORGOTTEN_MS = 10_000;
 
 let authority: Authority;
 let cluster: ReplicaCluster;
@@ -86,11 +89,11 @@ test('a renewed certificate is taken up without a lost connection', async (t) =>
 });
 
 test('a Secret that is deleted costs nothing, and its successor is taken up', async (t) => {
-  const served = await Promise.all(cluster.pods.map((pod) => servedBy(pod, authority.certificate)));
+  const served = await Promise.all(cluster.pods.map((pod) => servedAt(pod.url, authority.certificate)));
   await cluster.client.request({ method: 'DELETE', path: `${SECRETS}/webhook-certificate` });
   await load.more(100, 100);
   assert.deepEqual(
-    await Promise.all(cluster.pods.map((pod) => servedBy(pod, authority.certificate))),
+    await Promise.all(cluster.pods.map((pod) => servedAt(pod.url, authority.certificate))),
     served,
   );
   const renewed = secret('webhook-certificate', HOST);
@@ -115,10 +118,19 @@ test('of a replica that is killed nothing is missed but what it was at, and dial
     const refused = tally.failures.filter(({ message }) => message.includes('connection refused'));
     t.diagnostic(`refused until ${Math.max(0, ...refused.map((each) => each.at - at))} ms after`);
     assert.deepEqual(without(tally.failures, [...lost, ...refused]), []);
-    assert.ok(lost.length <= 5, 'each writer and connector has one request under way');
-    for (const each of lost) assert.ok(each.at - at < 1_000 && each.repeats === 0, JSON.stringify(each));
-    for (const each of refused) assert.ok(each.at - at < 5_000, JSON.stringify(each));
+    const underWay = lost.filter(({ repeats }) => repeats === 0);
+    assert.ok(underWay.length <= 5, 'each writer and connector has one request under way');
+    for (const each of tally.failures) assert.ok(each.at - at < FORGOTTEN_MS, JSON.stringify(each));
   }
+});
+
+test('a replica that does nothing for two seconds is waited for', async (t) => {
+  for (const pod of cluster.pods) {
+    await pod.freeze(2_000);
+    await load.more(30, 30);
+    assert.ok(pod.ready);
+  }
+  noneFailed(t, load, 60);
 });
 
 test('an API server that was away finds them ready, with all they knew', async (t) => {

@@ -297,7 +297,7 @@ test('while no webhook answers no policy gets in, and nothing else is touched', 
   cluster.forwarder.lead([]);
   const refused = await cluster.apply(resource(team('maxCheckpoints: 2')));
   assert.equal(refused.accepted, false);
-  assert.match(refused.stderr, /failed calling webhook "checkpoint-warden-validate\.criu\.org"/);
+  assert.match(refused.stderr, /failed calling webhook "checkpoint-warden-mutate\.criu\.org"/);
   await cluster.kubectl('create', 'configmap', 'other', '-n', 'team-a', '--from-literal=a=b');
   await cluster.kubectl('delete', 'configmap', 'other', '-n', 'team-a');
   await cluster.kubectl('delete', PLURAL, 'quotas', '-n', 'team-a');

@@ -30,7 +30,7 @@ suite('the guard of nodes/proxy', () => {
     const { webhooks } = connectWebhookConfiguration({ clientConfig });
     const [hook] = webhooks;
     assert.deepEqual(hook.clientConfig, { service: { ...clientConfig.service, path: '/connect' } });
-    assert.deepEqual([hook.rules, hook.failurePolicy, hook.timeoutSeconds], [[rule], 'Fail', 2]);
+    assert.deepEqual([hook.rules, hook.failurePolicy, hook.timeoutSeconds], [[rule], 'Fail', 3]);
     assert.deepEqual(hook.matchConditions, [reach]);
   });
 

@@ -14,7 +14,7 @@ import { Pod, type PodPlace } from './pod.ts';
 /** Namespaces whose policies the load writes. */
 export const WRITERS = ['load-1', 'load-2', 'load-3'];
 
-const LOAD: LoadOptions = { writers: WRITERS, connectors: 2, pause: 10 };
+const LOAD: LoadOptions = { writers: WRITERS, connectors: 2, pause: 30 };
 /** From a pod's change to the API server's knowledge of it, on a cluster that is not idle. */
 const ENDPOINT_DELAY_MS = 1_000;
 

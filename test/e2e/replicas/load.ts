@@ -5,6 +5,7 @@ import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { API_VERSION, KIND, PLURAL } from '../../../policy/schema.ts';
 import type { ControlPlane } from '../../cluster/control-plane.ts';
+import { until } from './until.ts';
 
 /** A request that did not get the answer that it should. */
 export interface Failure {
@@ -109,7 +110,7 @@ export function startLoad(plane: ControlPlane, { writers, connectors, pause }: L
     },
     async more(moreApplies, moreConnects) {
       const wanted = [applies + moreApplies, connects + moreConnects] as const;
-      while (applies < wanted[0] || connects < wanted[1]) await sleep(20);
+      await until(() => applies >= wanted[0] && connects >= wanted[1], 'the load goes on');
     },
     async pause() {
       gate = Promise.withResolvers();

@@ -55,7 +55,10 @@ export function podTemplate(documents: readonly JsonObject[]): PodTemplate {
   const env = list(at(container, 'env')).map((each) => [at(each, 'name'), at(each, 'value')]);
   const nodeOptions = env.find(([name]) => name === 'NODE_OPTIONS')?.[1];
   return {
-    args: list(at(container, 'args')).map(String),
+    // The kubelet fills in $(NAME); of a pod's own fields the only one that is asked for is its namespace.
+    args: list(at(container, 'args')).map((each) =>
+      String(each).replace('$(POD_NAMESPACE)', String(at(deployment, 'metadata', 'namespace'))),
+    ),
     nodeOptions: nodeOptions === undefined ? [] : String(nodeOptions).split(' '),
     ports: new Map(
       list(at(container, 'ports')).map((each) => [

@@ -6,6 +6,7 @@ import type { KubeClient } from '../../../kube/client.ts';
 import { KubeError } from '../../../kube/error.ts';
 import { isObject } from '../../../policy/json.ts';
 import { at } from './manifest.ts';
+import { until } from './until.ts';
 
 /** The kubelet takes up to a minute and a half; this is enough for replicas to differ for a while. */
 const LOOK_EVERY_MS = 1_500;
@@ -18,24 +19,22 @@ export interface SecretMount {
   readonly keys?: readonly string[];
 }
 
-/** A Secret as files of a directory, as the kubelet keeps it. */
-export interface Mounted extends AsyncDisposable {
-  /** How often the files have been swapped. */
-  readonly swaps: number;
-}
-
 /**
  * Writes a Secret's data as files and follows its changes, in the way of the kubelet: the files are links through
  * `..data`, which is a link to a folder with a time for a name and is replaced by one rename. A Secret that is gone
- * changes nothing. Resolves when the files are there for the first time.
+ * changes nothing. Resolves when the files are there for the first time; disposing it leaves them there.
  */
-export async function mountSecret({ client, secret, directory, keys }: SecretMount): Promise<Mounted> {
+export async function mountSecret({
+  client,
+  secret,
+  directory,
+  keys,
+}: SecretMount): Promise<AsyncDisposable> {
   await mkdir(directory, { recursive: true });
   const ending = new AbortController();
-  const first = Promise.withResolvers<void>();
   let held: Readonly<Record<string, string>> = {};
   let folder: string | undefined;
-  let swaps = 0;
+  let broken: unknown;
 
   const look = async () => {
     const data = wanted(at(await client.request({ path: secret }), 'data'), keys);
@@ -52,30 +51,27 @@ export async function mountSecret({ client, secret, directory, keys }: SecretMou
     }
     if (folder !== undefined) await rm(folder, { recursive: true });
     [held, folder] = [data, next];
-    swaps += 1;
-    first.resolve();
   };
   const running = (async () => {
     while (!ending.signal.aborted) {
       await look().catch((error: unknown) => {
         // Gone, or nobody answers: what is mounted stays.
-        if (!(error instanceof KubeError)) first.reject(error);
+        if (!(error instanceof KubeError)) broken = error;
       });
       await sleep(LOOK_EVERY_MS * (0.5 + Math.random()), undefined, { signal: ending.signal }).catch(
         () => {},
       );
     }
   })();
-  await first.promise;
-  return {
-    get swaps() {
-      return swaps;
-    },
+  const mounted: AsyncDisposable = {
     async [Symbol.asyncDispose]() {
       ending.abort();
       await running;
+      if (broken !== undefined) throw broken;
     },
   };
+  await until(() => folder !== undefined || broken !== undefined, `${secret} is mounted`);
+  return mounted;
 }
 
 function wanted(data: unknown, keys: readonly string[] | undefined): Record<string, string> | undefined {

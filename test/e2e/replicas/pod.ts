@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import https from 'node:https';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,7 +10,8 @@ import { freePort } from '../../cluster/port.ts';
 import { type Server, startServer } from '../../cluster/server.ts';
 import { type Conditions, type Endpoint, endpointOf } from './endpoint.ts';
 import type { PodTemplate, Probe } from './manifest.ts';
-import { type Mounted, mountSecret } from './mount.ts';
+import { mountSecret } from './mount.ts';
+import { until } from './until.ts';
 
 const PROGRAM = join(import.meta.dirname, '../../../cli/checkpoint-warden.js');
 const SECRETS = '/api/v1/namespaces/checkpoint-warden/secrets';
@@ -38,8 +40,11 @@ export interface Ended {
 /** One pod of the Deployment: a process with its arguments, and what kubelet and controllers do around it. */
 export class Pod {
   readonly name: string;
+  /** Of admission. */
   readonly url: string;
-  readonly mounts: readonly Mounted[];
+  /** Of the gateway; undefined where the manifests open none. */
+  readonly gatewayUrl: string | undefined;
+  readonly #mounts: readonly AsyncDisposable[];
   readonly #place: PodPlace;
   readonly #template: PodTemplate;
   readonly #args: readonly string[];
@@ -58,13 +63,15 @@ export class Pod {
     { args, server, ports, mounts }: Begun,
   ) {
     this.name = name;
-    this.mounts = mounts;
+    this.#mounts = mounts;
     this.#place = place;
     this.#template = template;
     this.#args = args;
     this.#server = server;
     this.#endpoint = endpointOf(place.client, name, place.address, ports);
     this.url = `https://${place.address}:${ports.get('https')}`;
+    const gateway = ports.get('gateway');
+    this.gatewayUrl = gateway === undefined ? undefined : `https://${place.address}:${gateway}`;
     this.#watching = this.#watch();
   }
 
@@ -101,12 +108,15 @@ export class Pod {
     return this.#server.log;
   }
 
+  /** Lines of its log that are no everyday matter. */
+  async complaints(): Promise<string[]> {
+    const lines = (await readFile(this.log, 'utf8')).split('\n');
+    return lines.filter((line) => line !== '' && !line.startsWith('{"level":"info"'));
+  }
+
   /** Resolves when the API server knows that it is ready, after so many restarts. */
   async untilReady(restarts = 0): Promise<void> {
-    while (!this.ready || this.#restarts < restarts) {
-      if (this.#deleted) throw new Error(`${this.name} ended before it was ready; its log is ${this.log}`);
-      await sleep(50);
-    }
+    await until(() => this.ready && this.#restarts >= restarts, `${this.name} is ready (${this.log})`);
     await this.#told;
   }
 
@@ -130,22 +140,29 @@ export class Pod {
     await exit;
     clearTimeout(overdue);
     const ended = { code: child.exitCode, signal: child.signalCode, took: Date.now() - began };
-    await Promise.all([forgotten, this.#watching]);
+    await Promise.all([forgotten, this.#watching, this.#told]);
     await this.#endpoint.remove();
-    for (const mount of this.mounts) await mount[Symbol.asyncDispose]();
+    for (const mount of this.#mounts) await mount[Symbol.asyncDispose]();
     return ended;
   }
 
   /** Ends what there is of it in this process, at the end of a test; the guard ends the container. */
   async end(): Promise<void> {
     this.#deleted = true;
-    await this.#watching;
-    for (const mount of this.mounts) await mount[Symbol.asyncDispose]();
+    await Promise.all([this.#watching, this.#told]);
+    for (const mount of this.#mounts) await mount[Symbol.asyncDispose]();
   }
 
   /** Ends the container by SIGKILL; the kubelet starts it again. */
   async kill(): Promise<void> {
     await this.#server.kill();
+  }
+
+  /** Lets the container do nothing for so many milliseconds, as a blocked event loop would. */
+  async freeze(ms: number): Promise<void> {
+    this.#server.child.kill('SIGSTOP');
+    await sleep(ms);
+    this.#server.child.kill('SIGCONT');
   }
 
   /** Probes the container, starts it again when it has ended, and tells the endpoint, until the pod is deleted. */
@@ -181,7 +198,7 @@ interface Begun {
   readonly args: readonly string[];
   readonly server: Server;
   readonly ports: ReadonlyMap<string, number>;
-  readonly mounts: readonly Mounted[];
+  readonly mounts: readonly AsyncDisposable[];
 }
 
 /** An argument of the manifest with this machine's address, free ports and mounted paths. */

@@ -1,14 +1,14 @@
 import { X509Certificate } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from 'node:tls';
 import type { Pod } from './pod.ts';
+import { until } from './until.ts';
 
 /** The name by which the API server dials the webhook. */
 export const HOST = 'webhook.checkpoint-warden.svc';
 
-/** The serial number of the certificate that a pod shows to one who trusts `ca`; rejects where it is no good. */
-export async function servedBy(pod: Pod, ca: string): Promise<string> {
-  const { hostname, port } = new URL(pod.url);
+/** The serial number of the certificate that a URL's server shows to one who trusts `ca`; rejects where it is no good. */
+export async function servedAt(url: string, ca: string): Promise<string> {
+  const { hostname, port } = new URL(url);
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   const options = { host: hostname, port: Number(port), servername: HOST, ca };
   const socket = connect(options, () => {
@@ -19,8 +19,11 @@ export async function servedBy(pod: Pod, ca: string): Promise<string> {
   return promise;
 }
 
-/** Resolves when a pod shows this certificate (PEM). */
+/** Resolves when admission and gateway of a pod show this certificate (PEM). */
 export async function untilServed(pod: Pod, certificate: string, ca: string): Promise<void> {
   const { serialNumber } = new X509Certificate(certificate);
-  while ((await servedBy(pod, ca)) !== serialNumber) await sleep(100);
+  for (const url of [pod.url, ...(pod.gatewayUrl === undefined ? [] : [pod.gatewayUrl])]) {
+    const isServed = async () => (await servedAt(url, ca)) === serialNumber;
+    await until(isServed, `${pod.name} serves ${serialNumber} at ${url}`);
+  }
 }
