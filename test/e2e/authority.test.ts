@@ -19,6 +19,7 @@ import { webhookConfigurations } from '../../manifests/objects.ts';
 import { createLog } from '../../observe/log.ts';
 import { clusterPolicySource } from '../../source/cluster.ts';
 import { startWebhook, type Webhook } from '../../webhook/main.ts';
+import { call } from '../cli/call.ts';
 import { type ControlPlane, startControlPlane } from '../cluster/control-plane.ts';
 import { eventually } from '../cluster/eventually.ts';
 import { type Forwarder, startForwarder } from './policies/forwarder.ts';
@@ -233,6 +234,47 @@ suite('with exactly the rights of the manifests', () => {
     await kubectl('annotate', 'secret', 'door-certificate', '-n', NAMESPACE, 'touched=twice', '--overwrite');
     await eventually(async () => assert.equal(told, 2));
     assert.deepEqual(failures, []);
+  });
+});
+
+suite('certs status', () => {
+  test('all is well, of a replica that is dialled as well; an edited caBundle is not', async (t) => {
+    const replica = await startReplica(t, {});
+    const args = [
+      'certs',
+      'status',
+      '--kubeconfig',
+      plane.kubeconfig,
+      '--address',
+      `127.0.0.1:${replica.port}`,
+    ];
+    const well = await eventually(async () => {
+      const outcome = await call(args);
+      assert.equal(outcome.code, 0, outcome.out);
+      return outcome;
+    });
+    assert.match(well.out, /^CERTIFICATE .*\n127\.0\.0\.1:\d+ .* in 29d23h /);
+    assert.match(
+      well.out,
+      /kept by the own authority, no rotation under way, in namespace checkpoint-warden: all is well\n$/,
+    );
+    await replica.stop();
+    const kind = 'validatingwebhookconfiguration';
+    const patch = '[{"op":"replace","path":"/webhooks/0/clientConfig/caBundle","value":""}]';
+    await kubectl('patch', kind, 'checkpoint-warden-connect', '--type=json', '-p', patch);
+    const wrong = await call(args);
+    assert.equal(wrong.code, 1);
+    assert.match(wrong.out, /✗ 127\.0\.0\.1:\d+ cannot be dialled: connect ECONNREFUSED/);
+    assert.match(
+      wrong.out,
+      /✗ ValidatingWebhookConfiguration checkpoint-warden-connect .* has no caBundle: its calls fail/,
+    );
+    const stranger = await call(['certs', 'status', '--kubeconfig', await plane.asUser('nobody')]);
+    assert.equal(stranger.code, 1);
+    assert.match(
+      stranger.out,
+      /✗ Secret webhook-certificate cannot be read: was answered 403: .*; call as somebody/,
+    );
   });
 });
 
