@@ -48,8 +48,8 @@ export function define(command: Command): (context: Context) => Promise<number> 
   explainCommand(command, EXPLANATION, [
     ['checkpoint-warden certs status --kubeconfig ~/.kube/config', 'tells whether all is well'],
     [
-      'kubectl port-forward -n checkpoint-warden service/webhook 9443:443 & checkpoint-warden certs status --kubeconfig ~/.kube/config --address localhost:9443',
-      'tells what a replica really serves, too',
+      'checkpoint-warden certs status --kubeconfig ~/.kube/config --address localhost:9443',
+      'tells what a replica really serves, too; kubectl port-forward -n checkpoint-warden service/webhook 9443:443 leads there',
     ],
     [
       'checkpoint-warden certs status -o json | jq -r \'.findings[] | .about + ": " + .remedy\'',
