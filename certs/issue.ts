@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import forge from 'node-forge';
 import type { Instant } from '../policy/types.ts';
 import { BACKDATED_MS, type Validity } from './validity.ts';
-import { alternativeName, createKey, type DistinguishedName, signCertificate } from './x509.ts';
+import { alternativeName, createKey, type DistinguishedName, signCertificate, signingKey } from './x509.ts';
 
 /** A certificate and its key, PEM. */
 export interface Issued extends Validity {
@@ -34,17 +34,14 @@ export async function createAuthority(
     { name: 'keyUsage', critical: true, keyCertSign: true, cRLSign: true },
     { name: 'subjectKeyIdentifier' },
   ];
-  const signingKey = forge.pki.privateKeyFromPem(privateKey);
+  const signing = signingKey(privateKey);
   const form = { publicKey, subject, issuer: subject, validity, extensions };
-  return openAuthority(
-    { ...validity, certificate: signCertificate(form, signingKey), key: privateKey },
-    newKey,
-  );
+  return openAuthority({ ...validity, certificate: signCertificate(form, signing), key: privateKey }, newKey);
 }
 
 /** An authority that there is already. Its certificate and key (RSA) have been found to belong together. */
 export function openAuthority(own: Issued, newKey: typeof createKey = createKey): Authority {
-  const signingKey = forge.pki.privateKeyFromPem(own.key);
+  const signing = signingKey(own.key);
   const { subject, keyIdentifier } = identityOf(own.certificate);
   return {
     ...own,
@@ -68,7 +65,7 @@ export function openAuthority(own: Issued, newKey: typeof createKey = createKey)
           { name: 'authorityKeyIdentifier', keyIdentifier },
         ],
       };
-      return { ...validity, certificate: signCertificate(form, signingKey), key: privateKey };
+      return { ...validity, certificate: signCertificate(form, signing), key: privateKey };
     },
   };
 }

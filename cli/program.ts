@@ -41,6 +41,11 @@ export const COMMANDS: readonly Entry[] = [
     load: () => import('./webhook.ts'),
   },
   {
+    name: 'certs',
+    summary: "tell whether the webhook's certificates are well, and what comes next: certs status",
+    load: () => import('./certs.ts'),
+  },
+  {
     name: 'ls',
     summary: 'list the archives of a directory, unreadable and foreign files included',
     load: () => import('./ls.ts'),

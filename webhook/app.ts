@@ -19,6 +19,8 @@ export interface AppOptions {
   readonly judges: Readonly<Record<string, Judge>>;
   /** Why the webhook must not be asked now, as sentences; none when it is ready. */
   unready(): Promise<readonly string[]>;
+  /** What is wrong without keeping it from being asked, as sentences. */
+  remarks?(): readonly string[];
   readonly log: Pick<Logger, 'info' | 'error'>;
   readonly metrics: Metrics;
   readonly now: () => Instant;
@@ -49,7 +51,7 @@ export function createApp(options: AppOptions): Express {
   app.get('/healthz', (_request, response) => sendText(response, 200, 'ok'));
   app.get('/readyz', async (_request, response) => {
     const reasons = await options.unready();
-    if (reasons.length === 0) sendText(response, 200, 'ok');
+    if (reasons.length === 0) sendText(response, 200, ['ok', ...(options.remarks?.() ?? [])].join('\n'));
     else sendText(response, 503, reasons.join('\n'));
   });
   app.use((_request, response) => {

@@ -95,6 +95,10 @@ async function start(options: WebhookOptions, parts: AsyncDisposableStack): Prom
       started: () => catalog !== null,
       stopping: () => stopping !== null,
     }),
+    remarks() {
+      const { problem } = certificates.describe();
+      return problem === null ? [] : [`certificate: ${problem}`];
+    },
     log,
     metrics,
     now,

@@ -175,11 +175,15 @@ function rotate(situation: Situation): Step | null {
     const why = 'the new authority is not trusted everywhere any more';
     return { kind: 'write', state: { ...state, trustedSince: null }, why };
   }
-  if (state.trustedSince === null) {
+  const { trustedSince } = state;
+  // One of the future is somebody's clock, or hand.
+  if (trustedSince === null || trustedSince > now) {
     const why = 'the new authority is in every caBundle';
     return { kind: 'write', state: { ...state, trustedSince: now }, why };
   }
-  return now < state.trustedSince + terms.propagation ? null : switched(situation, next);
+  // There is one place for a former authority. Without a key the present one cannot wait.
+  const isTaken = state.previous !== null && issuer.key !== null;
+  return isTaken || now < trustedSince + terms.propagation ? null : switched(situation, next);
 }
 
 /** The new authority signs, the old one stays trusted until nothing that it signed can be in use. */

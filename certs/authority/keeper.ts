@@ -223,7 +223,7 @@ class Worker {
         await this.#do(step);
         this.deeds.push({
           what: deedOf(step),
-          why: 'why' in step ? step.why : 'its authorities were others',
+          why: 'why' in step ? step.why : 'it named others to be trusted',
         });
         goesOn = true;
       } catch (error) {

@@ -1,6 +1,6 @@
 import forge from 'node-forge';
 import { BACKDATED_MS } from '../../certs/validity.ts';
-import { alternativeName, createKey, signCertificate } from '../../certs/x509.ts';
+import { alternativeName, createKey, signCertificate, signingKey } from '../../certs/x509.ts';
 
 const lifetimeMilliseconds = 30 * 24 * 3_600_000;
 
@@ -30,12 +30,12 @@ export interface Authority {
 /** Creates an authority. All its certificates share one key: an RSA key each would cost the tests seconds. */
 export async function createAuthority(name: string): Promise<Authority> {
   const [own, shared] = await Promise.all([createKey(), createKey()]);
-  const signingKey = forge.pki.privateKeyFromPem(own.privateKey);
+  const signing = signingKey(own.privateKey);
   const issuer = [nameField('commonName', name)];
   const sign = (publicKey: string, subject: forge.pki.CertificateField[], extensions: readonly object[]) => {
     const now = Date.now();
     const validity = { notBefore: now - BACKDATED_MS, notAfter: now + lifetimeMilliseconds };
-    return signCertificate({ publicKey, subject, issuer, validity, extensions }, signingKey);
+    return signCertificate({ publicKey, subject, issuer, validity, extensions }, signing);
   };
 
   return {

@@ -6,7 +6,7 @@ import { certificatesIn } from '../../certs/bundle.ts';
 import { eventually } from '../cluster/eventually.ts';
 import { type ReplicaCluster, startReplicaCluster } from './replicas/cluster.ts';
 import { type Load, noneFailed } from './replicas/load.ts';
-import { servedBy } from './replicas/served.ts';
+import { servedAt } from './replicas/served.ts';
 
 /** A rotation takes the propagation and then a certificate's life and the propagation again. */
 const LIVES = ['--authority-life=1h', '--certificate-life=15s', '--authority-propagation=4s'];
@@ -46,7 +46,7 @@ async function trusted(): Promise<readonly X509Certificate[]> {
 
 const textOf = (authorities: readonly X509Certificate[]) =>
   authorities.map((each) => each.toString()).join('\n');
-const served = async (ca: string) => Promise.all(cluster.pods.map((pod) => servedBy(pod, ca)));
+const served = async (ca: string) => Promise.all(cluster.pods.map((pod) => servedAt(pod.url, ca)));
 
 test('replicas that began at one moment serve one certificate of one authority, which every registration trusts', async (t) => {
   const authorities = await trusted();
