@@ -56,7 +56,7 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
   } = options;
   const audit = dryRun ? noAudit : (options.audit ?? noAudit);
   const now = () => clock.now();
-  const store = storeFor(options);
+  const store = storeFor(options, () => metrics.errors.inc({ operation: 'state' }));
   const changes = new Listeners();
 
   const inventory = new Inventory({
@@ -135,6 +135,8 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
     plans,
     orphans,
     missing,
+    state: store,
+    breaker,
     budget,
     failures,
     enforcer,
@@ -156,8 +158,11 @@ export function stateDirectoryOf(stateDirectory: string, directory: string): str
   return join(stateDirectory, createHash('sha256').update(realPath(directory)).digest('hex').slice(0, 12));
 }
 
-function storeFor({ stateDirectory, directory, dryRun, log }: CollectorOptions): StateStore {
+function storeFor(
+  { stateDirectory, directory, dryRun, log }: CollectorOptions,
+  onFailure: () => void,
+): StateStore {
   if (stateDirectory === undefined) return memoryState();
-  const store = fileState(stateDirectoryOf(stateDirectory, directory), log);
+  const store = fileState(stateDirectoryOf(stateDirectory, directory), log, onFailure);
   return dryRun ? memoryState(store) : store;
 }

@@ -1,6 +1,5 @@
 import type { Log } from '../../kube/types.ts';
 import type { CollectorMetrics } from '../../observe/metrics.ts';
-import type { PolicySet } from '../../policy/govern.ts';
 import type {
   Archive,
   Decision,
@@ -60,10 +59,10 @@ export class Passes {
   }
 
   /** @param isSettled whether all pods that matter were looked up. */
-  async run(policies: PolicySet, disk: Disk | null, isSettled: boolean): Promise<PassReport> {
+  async run(disk: Disk | null, isSettled: boolean): Promise<PassReport> {
     const { plans, clock, clockWatch, failures, budget, enforcer, dryRun } = this.#options;
     const now = clock.now();
-    const { plan, held } = this.#decide(policies, disk, isSettled, now);
+    const { plan, held } = this.#decide(disk, isSettled, now);
     const isSteady = clockWatch.isSteady();
     const wanted = plan.decisions.filter(({ action, archive, rule }) => {
       if (action === 'keep' || archive.state !== 'complete' || failures.isWaiting(archive.file, now))
@@ -80,18 +79,17 @@ export class Passes {
   }
 
   #decide(
-    policies: PolicySet,
     disk: Disk | null,
     isSettled: boolean,
     now: Instant,
   ): { readonly plan: Plan; readonly held: readonly Held[] } {
     const { plans, breaker } = this.#options;
     // What only waits for a while is judged as well: otherwise it would pass for accepted when its time comes.
-    const wanted = plans.wanted(policies, disk, now);
-    const held = breaker.judge(policies.resources(), wanted.decisions, isSettled, now);
+    const wanted = plans.wanted(disk, now);
+    const held = breaker.judge(plans.policies.resources(), wanted.decisions, isSettled, now);
     if (held.length === 0 && !plans.hasVetoes) return { plan: wanted, held };
     const resources = new Set<PolicyResource>(held.map(({ resource }) => resource));
-    return { plan: plans.whole(policies, disk, resources, now), held };
+    return { plan: plans.whole(disk, resources, now), held };
   }
 
   #tell(deletions: readonly Decision[]): void {

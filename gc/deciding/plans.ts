@@ -1,4 +1,4 @@
-import type { PolicySet } from '../../policy/govern.ts';
+import { PolicySet } from '../../policy/govern.ts';
 import { planNamespace, planUnidentified } from '../../policy/plan.ts';
 import { planPressure } from '../../policy/pressure.ts';
 import type { Archive, Decision, Disk, Instant, Plan, PolicyResource } from '../../policy/types.ts';
@@ -19,6 +19,7 @@ interface Part {
 export class Plans {
   readonly #inventory: Inventory;
   readonly #parts = new Map<string, Part>();
+  #policies = new PolicySet();
   #vetoes: readonly PolicySet[] = [];
   /** Planned from what is not so any more. */
   readonly #outdated = new Set<string>();
@@ -38,6 +39,11 @@ export class Plans {
       this.#outdated.add(part);
       if (!isOurs) this.#stale.add(part);
     }
+  }
+
+  /** What was planned by; those that act by now may be others, and have no part in it. */
+  get policies(): PolicySet {
+    return this.#policies;
   }
 
   /** Everything is to be planned anew, and no decision holds. */
@@ -71,6 +77,7 @@ export class Plans {
     this.#allOutdated = false;
     this.#outdated.clear();
     this.#stale.clear();
+    this.#policies = policies;
     this.#vetoes = vetoes;
     for (const part of outdated) {
       const archives = part === UNIDENTIFIED ? inventory.unidentified() : inventory.archivesOf(part);
@@ -102,9 +109,9 @@ export class Plans {
   }
 
   /** All that the policies ask for, whatever holds it back. */
-  wanted(policies: PolicySet, disk: Disk | null, now: Instant): Plan {
+  wanted(disk: Disk | null, now: Instant): Plan {
     const parts = Array.from(this.#parts.values(), ({ plan }) => plan);
-    return wholeOf(parts, policies, disk, now);
+    return wholeOf(parts, this.#policies, disk, now);
   }
 
   /**
@@ -112,11 +119,11 @@ export class Plans {
    *
    * @param held resources whose deletions are not carried out, and which free nothing.
    */
-  whole(policies: PolicySet, disk: Disk | null, held: ReadonlySet<PolicyResource>, now: Instant): Plan {
+  whole(disk: Disk | null, held: ReadonlySet<PolicyResource>, now: Instant): Plan {
     const parts = Array.from(this.#parts.values(), ({ plan, vetoed }) =>
       withoutHeld(withoutVetoed(plan, vetoed), held),
     );
-    const whole = wholeOf(parts, policies, disk, now);
+    const whole = wholeOf(parts, this.#policies, disk, now);
     const vetoed = keptBy(this.#vetoes.map((each) => wholeOf(parts, each, disk, now)));
     return withoutHeld(withoutVetoed(whole, vetoed), held);
   }
