@@ -13,6 +13,7 @@ import { MissingPods } from './deciding/missing-pods.ts';
 import { Orphans } from './deciding/orphans.ts';
 import { Passes } from './deciding/pass.ts';
 import { Plans } from './deciding/plans.ts';
+import { Relief } from './deciding/relief.ts';
 import { Enforcer } from './deleting/enforce.ts';
 import { Evictions } from './deleting/evictions.ts';
 import { Failures } from './deleting/failures.ts';
@@ -38,6 +39,7 @@ export interface Assembled {
   readonly orphans: Orphans | null;
   readonly evictions: Evictions;
   readonly disk: DiskGauge;
+  readonly relief: Relief;
   /** Called after each change of the inventory. */
   readonly changes: Listeners;
 }
@@ -75,6 +77,7 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
   const failures = new Failures(log, random);
   const notices = new Notices(log);
   const budget = new Budget();
+  const relief = new Relief();
   const breaker = new Breaker({ store, confirmed, directory: () => inventory.identity });
   const missing = new MissingPods(store, clock.now());
   const journal = new Journal({ audit, directory, node: nodeName, now });
@@ -105,11 +108,12 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
     confirmOrphan: async (archive) => (orphans ? await orphans.confirm(archive) : 'unknown'),
     isStopping: () => collector.isStopping,
   });
-  const disk = new DiskGauge({ files, directory, clock, metrics, log });
+  const disk = new DiskGauge({ files, directory, clock, metrics, log, relief });
   const passes = new Passes({
     plans,
     breaker,
     budget,
+    relief,
     enforcer,
     failures,
     clock,
@@ -147,7 +151,7 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
     ...{ passes, journal, disk, telling, metrics, log, dryRun, rescanMs, random, isAlone },
   });
   const evictions = new Evictions({ inventory, active, breaker, enforcer });
-  return { collector, inventory, active, orphans, evictions, disk, changes };
+  return { collector, inventory, active, orphans, evictions, disk, relief, changes };
 }
 
 /**

@@ -237,8 +237,7 @@ export class Collector {
     if (plans.policies.global?.resource.pressure) this.#disk = await this.#parts.disk.read();
     // Policies that came meanwhile have no part in this plan, and are not judged by it: the next pass is theirs.
     this.#report = await passes.run(this.#disk, orphans?.isSettled ?? true);
-    const { deleted, freedBytes } = this.#report.enforced;
-    if (deleted.length > 0) this.#parts.disk.expect(freedBytes, deleted.length);
+    await this.#parts.disk.expect(this.#report.enforced.deleted);
     this.#parts.missing.save();
     telling.measure();
     if (plans.isOutdated(clock.now())) this.#again = true;

@@ -7,6 +7,9 @@ import type { Inventory, InventoryChange } from '../inventory/inventory.ts';
 /** The part of the archives without identity; no namespace has this name. */
 const UNIDENTIFIED = '';
 
+/** Whether the deletion of an archive has failed and is tried again later. */
+type IsStuck = (archive: Archive) => boolean;
+
 interface Part {
   readonly plan: Plan;
   /** What another version of the policies keeps. */
@@ -109,9 +112,9 @@ export class Plans {
   }
 
   /** All that the policies ask for, whatever holds it back. */
-  wanted(disk: Disk | null, now: Instant): Plan {
+  wanted(disk: Disk | null, now: Instant, isStuck: IsStuck): Plan {
     const parts = Array.from(this.#parts.values(), ({ plan }) => plan);
-    return wholeOf(parts, this.#policies, disk, now);
+    return wholeOf(parts, this.#policies, disk, now, isStuck);
   }
 
   /**
@@ -119,12 +122,12 @@ export class Plans {
    *
    * @param held resources whose deletions are not carried out, and which free nothing.
    */
-  whole(disk: Disk | null, held: ReadonlySet<PolicyResource>, now: Instant): Plan {
+  whole(disk: Disk | null, held: ReadonlySet<PolicyResource>, now: Instant, isStuck: IsStuck): Plan {
     const parts = Array.from(this.#parts.values(), ({ plan, vetoed }) =>
       withoutHeld(withoutVetoed(plan, vetoed), held),
     );
-    const whole = wholeOf(parts, this.#policies, disk, now);
-    const vetoed = keptBy(this.#vetoes.map((each) => wholeOf(parts, each, disk, now)));
+    const whole = wholeOf(parts, this.#policies, disk, now, isStuck);
+    const vetoed = keptBy(this.#vetoes.map((each) => wholeOf(parts, each, disk, now, isStuck)));
     return withoutHeld(withoutVetoed(whole, vetoed), held);
   }
 
@@ -137,8 +140,14 @@ export class Plans {
 }
 
 /** The parts put together; only where the disk is over its watermark they are weighed against one another. */
-function wholeOf(parts: readonly Plan[], policies: PolicySet, disk: Disk | null, now: Instant): Plan {
-  return planPressure(parts, policies, disk ?? undefined, now);
+function wholeOf(
+  parts: readonly Plan[],
+  policies: PolicySet,
+  disk: Disk | null,
+  now: Instant,
+  isStuck: IsStuck,
+): Plan {
+  return planPressure(parts, policies, disk ?? undefined, now, isStuck);
 }
 
 function keptBy(plans: readonly Plan[]): ReadonlySet<Archive> {

@@ -109,7 +109,10 @@ describe('failures', () => {
     failures.failed('a', 'rename', error('EROFS'), 9_000);
     assert.deepEqual(
       log.lines.map(({ message }) => message.split(';')[0]),
-      ['rename failed: EROFS', 'rename failed: not permitted (EPERM)'],
+      [
+        'rename failed: the file system is read-only (EROFS)',
+        'rename failed: not permitted, as for an immutable file (EPERM)',
+      ],
     );
     for (const file of ['a', 'b']) failures.succeeded(file);
     assert.equal(log.lines.length, 2);
