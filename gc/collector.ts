@@ -61,6 +61,9 @@ const MOMENT_MS = 50;
 /** However often the watch asks for one. */
 const LEAST_BETWEEN_SCANS_MS = 2_000;
 
+/** How often a directory that cannot be seen is looked for. */
+const UNSEEN_MS = 10_000;
+
 /** No pass decides on a plan that changes while it is made; a directory in which nothing rests waits a little. */
 const MOST_ROUNDS = 5;
 
@@ -278,6 +281,7 @@ export class Collector {
     this.#rescanAt = began + rescanMs * (0.9 + 0.2 * random());
     if (!this.#parts.isAlone()) return this.#giveUp();
     this.#parts.state.retry();
+    const wasOk = inventory.state.ok;
     const state = await inventory.scan();
     watch.check();
     metrics.directoryOk.set(state.ok ? 1 : 0);
@@ -287,6 +291,9 @@ export class Collector {
       this.#disk = await disk.read();
     } else {
       metrics.errors.inc({ operation: 'scan' });
+      // One that was replaced is known only after a second look, and one that is missing may come at any time.
+      const againMs = wasOk ? LEAST_BETWEEN_SCANS_MS : UNSEEN_MS;
+      this.#rescanAt = Math.min(this.#rescanAt, began + againMs);
     }
     telling.directory(state);
     if (state.ok && !this.#stopping) await this.#tidy();

@@ -184,14 +184,14 @@ describe('disk pressure where deletions do not help', () => {
         /^! deletions should have given .*Mi back to the disk, and it shows 0B; another process may hold/m,
       );
       const first = deleted(run).length;
-      assert.ok(first >= 7 && first <= 10, `${first}`);
+      assert.ok(first >= 7 && first <= 12, `${first}`);
       const gc = collect(mounts, at(disk), pressure, '--rescan', '1s');
       try {
         await eventually(async () => assert.ok(gc.said(/archives go one by one now/)), 30_000);
         await sleep(3_000);
         assert.equal(times(gc, /one by one/), 1);
         assert.equal(tars(directory).length, 32 - first - deleted(gc).length);
-        assert.ok(deleted(gc).length <= 10, `${deleted(gc).length} more`);
+        assert.ok(deleted(gc).length <= 12, `${deleted(gc).length} more`);
       } finally {
         await gc.stop();
       }
