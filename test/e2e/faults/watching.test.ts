@@ -35,7 +35,7 @@ async function watching(gc: GcProcess): Promise<void> {
   await eventually(async () => assert.ok(gc.said(/ holds \d+ archives/)), SOON);
 }
 
-describe('inotify', () => {
+describe('inotify', { concurrency: 3 }, () => {
   it('an overflow of its queue, of which Node says nothing: 30,000 archives at once are all seen', async () => {
     const disk = await mounts.tmpfs('size=100m,nr_inodes=100000');
     const directory = disk.outside;
@@ -93,7 +93,7 @@ describe('inotify', () => {
   }
 });
 
-describe('a directory that goes and comes', () => {
+describe('a directory that goes and comes', { concurrency: 3 }, () => {
   it('removed and made anew, on ext4 with the inode it had: it is watched again at once', async () => {
     const disk = await mounts.ext4(16);
     const path = join(disk.path, 'checkpoints');
