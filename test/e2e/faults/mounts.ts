@@ -22,6 +22,8 @@ export interface Mounts {
   readonly enter: readonly string[];
   /** A directory of the test, on the machine's own file system. */
   readonly scratch: string;
+  /** A path in the namespace as the test reaches it. */
+  outside(path: string): string;
   run(command: string, ...args: readonly string[]): Promise<void>;
   tmpfs(options: string): Promise<Mounted>;
   /** On a loop device of so many MiB. */
@@ -43,15 +45,17 @@ export async function makeMounts(): Promise<Mounts> {
     const [program = '', ...rest] = [...enter, command, ...args];
     await call(program, rest);
   };
+  const outside = (path: string) => `/proc/${keeper.pid}/root${path}`;
   let made = 0;
   const place = () => {
     const path = join(scratch, `disk-${++made}`);
     mkdirSync(path);
-    return { path, outside: `/proc/${keeper.pid}/root${path}` };
+    return { path, outside: outside(path) };
   };
   return {
     enter,
     scratch,
+    outside,
     run,
     async tmpfs(options) {
       const mounted = place();
