@@ -593,17 +593,20 @@ describe('collector: policies', () => {
   });
 
   it('a budget is for one pass, however often the plan is made in it', async () => {
-    const bench = new CollectorBench([
-      policy({
-        deletionBudget: { maxArchivesPerPass: 2 },
-        namespacePolicies: [{ namespace: 'shop', maxCheckpoints: 1 }],
-      }),
-    ]);
+    const spec = {
+      deletionBudget: { maxArchivesPerPass: 2 },
+      namespacePolicies: [{ namespace: 'shop', maxCheckpoints: 1 }],
+    };
+    const bench = new CollectorBench([policy(spec)]);
     for (let number = 1; number <= 8; number += 1) bench.put(named(number), { ageMs: (10 - number) * HOUR });
     await bench.start();
     await bench.clock.advance(10_000);
     assert.equal(bench.names.length, 6);
     bench.put(named(9), { ageMs: 0 });
+    await bench.clock.advance(10_000);
+    assert.equal(bench.names.length, 7);
+    // Another version of it is no other budget.
+    bench.source.set(policy(spec, { annotations: { note: 'edited' } }));
     await bench.clock.advance(10_000);
     assert.equal(bench.names.length, 7);
     await bench.clock.advance(MINUTE);

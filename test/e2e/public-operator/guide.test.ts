@@ -5,8 +5,8 @@ import { after, before, test } from 'node:test';
 import { type CommandResult, runCommand } from '../../cluster/nodes/command.ts';
 import { put, tars } from '../faults/archives.ts';
 import { type Mounts, makeMounts } from '../faults/mounts.ts';
+import { type Site, startSite } from '../faults/site.ts';
 import { resource } from '../policies/row.ts';
-import { type Site, startSite } from './site.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
 const GUIDE = readFileSync(join(ROOT, 'docs/guide/public-operator.md'), 'utf8');

@@ -12,9 +12,9 @@ import type { MadeArchive } from '../../fixtures/make-archive.ts';
 import { MIB, put, tars, writeSparse } from '../faults/archives.ts';
 import { deleted, times } from '../faults/collecting.ts';
 import { makeMounts } from '../faults/mounts.ts';
+import { type Site, startSite } from '../faults/site.ts';
 import type { GcProcess } from '../gc-process.ts';
 import { resource } from '../policies/row.ts';
-import { type Site, startSite } from './site.ts';
 
 /** Milliseconds; a collector notices within a second or so, but other tests may run beside. */
 const SOON = 30_000;
