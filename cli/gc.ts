@@ -213,7 +213,7 @@ function renderSummary(summary: Summary, { directory, dryRun }: CollectorOptions
   const parts = [
     dryRun
       ? `would delete ${wouldDelete.toLocaleString('en')}`
-      : `deleted ${deleted.toLocaleString('en')}, which gave ${formatBytes(freedBytes)} back to the disk`,
+      : `deleted ${deleted.toLocaleString('en')}, which took ${formatBytes(freedBytes)} of the disk`,
     spared > 0 && `${spared} were left after a last look`,
     overBudget > 0 && `${overBudget} wait for the next run (spec.deletionBudget)`,
     growing > 0 && `${growing} are still being written`,

@@ -13,6 +13,7 @@ import { MissingPods } from './deciding/missing-pods.ts';
 import { Orphans } from './deciding/orphans.ts';
 import { Passes } from './deciding/pass.ts';
 import { Plans } from './deciding/plans.ts';
+import { Relief } from './deciding/relief.ts';
 import { Enforcer } from './deleting/enforce.ts';
 import { Evictions } from './deleting/evictions.ts';
 import { Failures } from './deleting/failures.ts';
@@ -43,6 +44,7 @@ export interface Assembled {
   readonly disk: DiskGauge;
   /** Null where there is no node's object to write. */
   readonly reporter: NodeReporter | null;
+  readonly relief: Relief;
   /** Called after each change of the inventory. */
   readonly changes: Listeners;
 }
@@ -61,7 +63,7 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
   } = options;
   const audit = dryRun ? noAudit : (options.audit ?? noAudit);
   const now = () => clock.now();
-  const store = storeFor(options);
+  const store = storeFor(options, () => metrics.errors.inc({ operation: 'state' }));
   const changes = new Listeners();
 
   const inventory = new Inventory({
@@ -80,6 +82,7 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
   const failures = new Failures(log, random);
   const notices = new Notices(log);
   const budget = new Budget();
+  const relief = new Relief();
   const breaker = new Breaker({ store, confirmed, directory: () => inventory.identity });
   const missing = new MissingPods(store, clock.now());
   const journal = new Journal({ audit, directory, node: nodeName, now });
@@ -113,7 +116,7 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
     confirmOrphan: async (archive) => (orphans ? await orphans.confirm(archive) : 'unknown'),
     isStopping: () => collector.isStopping,
   });
-  const disk = new DiskGauge({ files, directory, clock, metrics, log });
+  const disk = new DiskGauge({ files, directory, clock, metrics, log, relief });
   const sight = { inventory, disk: () => disk.measure(), metrics, notices };
   const writer = dryRun ? undefined : options.nodeObject;
   const reporter = writer
@@ -126,6 +129,7 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
     plans,
     breaker,
     budget,
+    relief,
     enforcer,
     failures,
     clock,
@@ -151,6 +155,8 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
     plans,
     orphans,
     missing,
+    state: store,
+    breaker,
     budget,
     failures,
     enforcer,
@@ -161,7 +167,7 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
     ...{ passes, journal, disk, telling, metrics, log, dryRun, rescanMs, random, isAlone },
   });
   const evictions = new Evictions({ inventory, active, breaker, enforcer });
-  return { collector, inventory, active, orphans, evictions, disk, reporter, changes };
+  return { collector, inventory, active, orphans, evictions, disk, relief, reporter, changes };
 }
 
 /**
@@ -172,8 +178,11 @@ export function stateDirectoryOf(stateDirectory: string, directory: string): str
   return join(stateDirectory, createHash('sha256').update(realPath(directory)).digest('hex').slice(0, 12));
 }
 
-function storeFor({ stateDirectory, directory, dryRun, log }: CollectorOptions): StateStore {
+function storeFor(
+  { stateDirectory, directory, dryRun, log }: CollectorOptions,
+  onFailure: () => void,
+): StateStore {
   if (stateDirectory === undefined) return memoryState();
-  const store = fileState(stateDirectoryOf(stateDirectory, directory), log);
+  const store = fileState(stateDirectoryOf(stateDirectory, directory), log, onFailure);
   return dryRun ? memoryState(store) : store;
 }

@@ -3,6 +3,7 @@ import type { CollectorMetrics } from '../observe/metrics.ts';
 import type { Disk, Instant } from '../policy/types.ts';
 import type { PolicySource } from '../source/source.ts';
 import type { ActivePolicies } from './deciding/active.ts';
+import type { Breaker } from './deciding/breaker-state.ts';
 import type { Budget } from './deciding/budget.ts';
 import type { DiskGauge } from './deciding/disk.ts';
 import type { MissingPods } from './deciding/missing-pods.ts';
@@ -15,6 +16,7 @@ import type { Failures } from './deleting/failures.ts';
 import type { Inventory, InventoryChange } from './inventory/inventory.ts';
 import type { DirectoryWatch, Hint } from './inventory/watch.ts';
 import { type Clock, within } from './system/clock.ts';
+import type { StateStore } from './system/state.ts';
 import type { Journal } from './telling/journal.ts';
 import type { Telling } from './telling/telling.ts';
 
@@ -28,6 +30,8 @@ export interface CollectorParts {
   readonly plans: Plans;
   readonly orphans: Orphans | null;
   readonly missing: MissingPods;
+  readonly state: StateStore;
+  readonly breaker: Breaker;
   readonly budget: Budget;
   readonly failures: Failures;
   readonly enforcer: Enforcer;
@@ -56,6 +60,9 @@ const MOMENT_MS = 50;
 
 /** However often the watch asks for one. */
 const LEAST_BETWEEN_SCANS_MS = 2_000;
+
+/** How often a directory that cannot be seen is looked for. */
+const UNSEEN_MS = 10_000;
 
 /** No pass decides on a plan that changes while it is made; a directory in which nothing rests waits a little. */
 const MOST_ROUNDS = 5;
@@ -182,7 +189,7 @@ export class Collector {
 
   /** Ends within five seconds; a deletion under way is finished, or left as a tombstone. May be called twice. */
   async stop(): Promise<void> {
-    const { watch, orphans, source, clock, missing, log } = this.#parts;
+    const { watch, orphans, source, clock, missing, state, log } = this.#parts;
     if (!this.#stopping) log.info({}, 'stopping');
     this.#stopping = true;
     this.#cancelTimer?.();
@@ -191,6 +198,7 @@ export class Collector {
     orphans?.stop();
     const done = await within(clock, STOP_MS, Promise.allSettled([this.idle(), source.stop()]));
     missing.save();
+    state.retry();
     for (const each of done ?? []) {
       if (each.status === 'rejected') log.error({ err: each.reason }, 'something could not be stopped');
     }
@@ -221,7 +229,7 @@ export class Collector {
 
   /** Looks, plans and acts, once. */
   async pass(): Promise<void> {
-    const { clock, inventory, plans, active, orphans, passes, failures, telling } = this.#parts;
+    const { clock, inventory, plans, orphans, passes, failures, telling } = this.#parts;
     if (this.#isScanDue()) await this.#rescan();
     if (this.#wantsScan) return this.#sleepUntil([this.#scannedAt + LEAST_BETWEEN_SCANS_MS]);
     await this.#look();
@@ -229,10 +237,10 @@ export class Collector {
     if (this.#stopping || !this.#takePolicies() || !inventory.state.ok) return this.#sleepUntil([]);
     await this.#plan();
     if (this.#stopping || !inventory.state.ok) return this.#sleepUntil([]);
-    if (active.set.global?.resource.pressure) this.#disk = await this.#parts.disk.read();
-    this.#report = await passes.run(active.set, this.#disk, orphans?.isSettled ?? true);
-    const { deleted, freedBytes } = this.#report.enforced;
-    if (deleted.length > 0) this.#parts.disk.expect(freedBytes, deleted.length);
+    if (plans.policies.global?.resource.pressure) this.#disk = await this.#parts.disk.read();
+    // Policies that came meanwhile have no part in this plan, and are not judged by it: the next pass is theirs.
+    this.#report = await passes.run(this.#disk, orphans?.isSettled ?? true);
+    await this.#parts.disk.expect(this.#report.enforced.deleted);
     this.#parts.missing.save();
     telling.measure();
     if (plans.isOutdated(clock.now())) this.#again = true;
@@ -272,6 +280,8 @@ export class Collector {
     this.#wantsScan = false;
     this.#rescanAt = began + rescanMs * (0.9 + 0.2 * random());
     if (!this.#parts.isAlone()) return this.#giveUp();
+    this.#parts.state.retry();
+    const wasOk = inventory.state.ok;
     const state = await inventory.scan();
     watch.check();
     metrics.directoryOk.set(state.ok ? 1 : 0);
@@ -281,6 +291,9 @@ export class Collector {
       this.#disk = await disk.read();
     } else {
       metrics.errors.inc({ operation: 'scan' });
+      // One that was replaced is known only after a second look, and one that is missing may come at any time.
+      const againMs = wasOk ? LEAST_BETWEEN_SCANS_MS : UNSEEN_MS;
+      this.#rescanAt = Math.min(this.#rescanAt, began + againMs);
     }
     telling.directory(state);
     if (state.ok && !this.#stopping) await this.#tidy();
@@ -304,11 +317,13 @@ export class Collector {
 
   /** Whether it is known what the policies are. */
   #takePolicies(): boolean {
-    const { source, active, plans, telling, clock } = this.#parts;
+    const { source, active, breaker, plans, telling, clock } = this.#parts;
     telling.source();
     // Policies that were known once go on acting when the source loses contact.
     if (!active.isKnown && !source.isFresh()) return false;
     if (active.update(source.resources(), clock.now())) plans.takeAll();
+    // What only cannot be seen now is not gone.
+    if (source.isFresh()) breaker.retain(active.references());
     telling.policies();
     return true;
   }

@@ -1,18 +1,81 @@
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { stateDirectoryOf } from './assemble.ts';
 import type { CollectorOptions } from './options.ts';
-import { type Lock, takeLock } from './system/lock.ts';
+import { errorCode, explain } from './system/files.ts';
+import { type Lock, LockHeldError, takeLock } from './system/lock.ts';
 import { makeStateDirectory } from './system/state.ts';
 
+/** A disk that is full must not keep away whoever makes room on it. */
+const NO_ROOM: ReadonlySet<string | null> = new Set(['ENOSPC', 'EDQUOT']);
+
 /**
- * Says what is about to be collected, and takes the directory's lock; null for a dry run, and without a state
- * directory. Rejects with a sentence when another collector holds it, or the state directory cannot be made.
+ * Says what is about to be collected, and takes the directory's locks; null for a dry run. Rejects with a sentence
+ * when another collector holds one, or the state directory cannot be made.
  */
 export async function openLock(options: CollectorOptions): Promise<Lock | null> {
   const { stateDirectory, directory, dryRun, log } = options;
   log.info({ directory, dryRun, stateDirectory }, `collecting in ${directory}${dryRun ? ' (dry run)' : ''}`);
-  if (stateDirectory === undefined || dryRun) return null;
+  if (dryRun) return null;
+  const locks: Lock[] = [];
+  try {
+    for (const lock of [await lockOfMachine(options), await lockOfState(options)]) if (lock) locks.push(lock);
+  } catch (error) {
+    for (const lock of locks) await lock.release();
+    throw error;
+  }
+  if (locks.length === 0)
+    log.warn({}, 'no lock keeps a second collector of this directory away; name a state directory');
+  return locks.length === 0 ? null : all(locks);
+}
+
+/**
+ * Where whoever has another state directory, or none, meets the others of this machine. Containers have a `/run` of
+ * their own; those of a node meet in the state directory.
+ */
+async function lockOfMachine(options: CollectorOptions): Promise<Lock | null> {
+  const { directory, log, lockDirectory = runtimeDirectory() } = options;
+  if (lockDirectory === null) return null;
+  const path = `${stateDirectoryOf(lockDirectory, directory)}.sock`;
+  try {
+    makeStateDirectory(lockDirectory);
+    return await takeLock(path, { node: nodeOf(options) });
+  } catch (error) {
+    if (error instanceof LockHeldError) throw error;
+    log.info({ err: error, path }, `there is no lock of this machine: ${explain(error)}`);
+    return null;
+  }
+}
+
+async function lockOfState(options: CollectorOptions): Promise<Lock | null> {
+  const { stateDirectory, directory, log } = options;
+  if (stateDirectory === undefined) return null;
   const own = stateDirectoryOf(stateDirectory, directory);
-  makeStateDirectory(own);
-  return await takeLock(join(own, 'collector.sock'));
+  try {
+    makeStateDirectory(own);
+    return await takeLock(join(own, 'collector.sock'), { node: nodeOf(options) });
+  } catch (error) {
+    if (!(error instanceof Error) || !NO_ROOM.has(errorCode(error.cause))) throw error;
+    log.error({ err: error }, `${error.message}; it is gone without, for room has to be made`);
+    return null;
+  }
+}
+
+function nodeOf({ nodeName }: CollectorOptions): string {
+  return nodeName ?? hostname();
+}
+
+/** For what ends with the machine's run; null where there is none for this user. */
+function runtimeDirectory(): string | null {
+  const folder = process.getuid?.() === 0 ? '/run' : process.env.XDG_RUNTIME_DIR;
+  return folder ? join(folder, 'checkpoint-warden') : null;
+}
+
+function all(locks: readonly Lock[]): Lock {
+  return {
+    isHeld: () => locks.every((lock) => lock.isHeld()),
+    async release() {
+      for (const lock of locks) await lock.release();
+    },
+  };
 }

@@ -28,10 +28,15 @@ export interface CollectorOptions {
   /** For audit records. */
   readonly nodeName?: string;
   /**
-   * Where waiting periods, confirmations and the lock are kept, so that they outlive the process. Without it there
-   * is no lock, and each start is the first one.
+   * Where waiting periods and confirmations are kept, so that they outlive the process, and a lock. Without it each
+   * start is the first one.
    */
   readonly stateDirectory?: string;
+  /**
+   * Where collectors with different state directories, or none, find one another; null: nowhere. Default:
+   * `checkpoint-warden` in `/run`, or for another user than root in `XDG_RUNTIME_DIR`.
+   */
+  readonly lockDirectory?: string | null;
   readonly log: Log;
   /** Default: none. */
   readonly audit?: Audit;

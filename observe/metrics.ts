@@ -56,7 +56,11 @@ export function createMetrics(options: { readonly ofProcess?: boolean } = {}): C
     tombstones: gauge('tombstones', 'Deletions that were begun and not finished.'),
     tombstoneBytes: gauge('tombstone_bytes', 'Length of the tombstones together.'),
     deletions: counterBy('rule', 'deletions_total', 'Archives deleted, by the rule that asked for it.'),
-    deletedBytes: counterBy('rule', 'deleted_bytes_total', 'Disk given back by deletions, by rule.'),
+    deletedBytes: counterBy(
+      'rule',
+      'deleted_bytes_total',
+      'Disk that deleted archives took, by rule; what came back shows in disk_bytes.',
+    ),
     finishedTombstones: new Counter({
       name: `${PREFIX}finished_tombstones_total`,
       help: 'Deletions ended that an earlier process or a failure had left half done.',

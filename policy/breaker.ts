@@ -37,12 +37,19 @@ export function digestText({ resource, deletions }: Trip): string {
 
 /**
  * The deletions that each resource's budget allows in one pass, in the order in which they are to be carried out;
- * one archive always. The next pass goes on where this one stops.
+ * one archive always. The next pass goes on where this one stops. What a former version of a resource has deleted in
+ * this pass counts: a budget that each edit renews is none.
  */
 export function withinBudget(deletions: readonly Decision[]): Decision[] {
   const inTurn = [...deletions].sort(byTurn);
-  const allowed = [...byResource(inTurn)].flatMap(([resource, own]) => {
-    const { maxArchives = Number.POSITIVE_INFINITY, maxBytes } = resource.budget;
+  const named = new Map<string, Decision[]>();
+  for (const [{ reference }, own] of byResource(inTurn)) {
+    const key = resourceKey(reference);
+    named.set(key, [...(named.get(key) ?? []), ...own]);
+  }
+  const allowed = [...named.values()].flatMap((own) => {
+    // The last ones are those of the version that acts.
+    const { maxArchives = Number.POSITIVE_INFINITY, maxBytes } = own.at(-1)?.resource?.budget ?? {};
     let bytes = 0;
     const end = own.findIndex(({ archive }, index) => {
       bytes += archive.bytes;

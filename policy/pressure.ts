@@ -16,6 +16,8 @@ interface Evictee {
   readonly governing: Rule | null;
   /** Among the newest that `keepLast` holds. */
   floored: boolean;
+  /** Its deletion has failed, and is tried again later. */
+  readonly stuck: boolean;
 }
 
 /** An eviction under way. */
@@ -38,12 +40,15 @@ interface Eviction {
 /**
  * Puts the parts of a plan together and, where the disk would still be too full after them, evicts down to the
  * low watermark: orphans first, then what is over its namespace's equal share, then the oldest.
+ *
+ * @param isStuck archives that cannot be deleted now, whatever is decided: they give nothing back, so others do.
  */
 export function planPressure(
   parts: readonly Plan[],
   policies: PolicySet,
   disk: Disk | undefined,
   now: Instant,
+  isStuck: (archive: Archive) => boolean = () => false,
 ): Plan {
   const decisions = parts.flatMap(({ decisions }) => decisions);
   const unmet = parts.flatMap((part) => part.unmet);
@@ -52,10 +57,10 @@ export function planPressure(
   const pressure = rule?.resource.pressure;
   if (disk === undefined || rule === null || pressure === undefined) return { decisions, unmet, nextDue };
 
-  const after = freed(disk, decisions);
+  const after = freed(disk, decisions, isStuck);
   const cause = causeOf(after, pressure, pressure.high);
   if (cause === null) return { decisions, unmet, nextDue };
-  const evictees = evicteesOf(decisions, policies, now);
+  const evictees = evicteesOf(decisions, policies, now, isStuck);
   const eviction: Eviction = {
     rule,
     pressure,
@@ -78,7 +83,12 @@ export function planPressure(
   };
 }
 
-function evicteesOf(decisions: readonly Decision[], policies: PolicySet, now: Instant): Evictee[] {
+function evicteesOf(
+  decisions: readonly Decision[],
+  policies: PolicySet,
+  now: Instant,
+  isStuck: (archive: Archive) => boolean,
+): Evictee[] {
   const owners = new Owners(policies);
   const evictees: Evictee[] = [];
   for (const { action, archive } of decisions) {
@@ -89,6 +99,7 @@ function evicteesOf(decisions: readonly Decision[], policies: PolicySet, now: In
       container: keys.container,
       governing: governing.administrator,
       floored: false,
+      stuck: isStuck(archive),
     });
   }
   evictees.sort((one, other) => byAge(one.archive, other.archive, now));
@@ -140,8 +151,8 @@ function pass(eviction: Eviction, why: string, wanted: (evictee: Evictee) => boo
 }
 
 /** What frees nothing is not worth deleting, and what a resource with errors governs is held until it is mended. */
-function isEvictable({ archive, governing }: Evictee): boolean {
-  return !archive.pinned && archive.allocatedBytes > 0 && governing?.resource.sound === true;
+function isEvictable({ archive, governing, stuck }: Evictee): boolean {
+  return !stuck && !archive.pinned && archive.allocatedBytes > 0 && governing?.resource.sound === true;
 }
 
 function remove(eviction: Eviction, archive: Identified, reason: string): void {
@@ -186,6 +197,7 @@ function unmetOf(eviction: Eviction, decisions: readonly Decision[], left: Cause
     heldBy: held.map((each) => each.archive.file),
     message: pressureUnmetText(left.text, {
       pinned: held.filter((each) => each.archive.pinned).length,
+      stuck: held.filter((each) => each.stuck).length,
       floored: held.filter((each) => !each.archive.pinned && each.floored).length,
       ours,
       others: Math.max(0, disk.totalBytes - disk.freeBytes - ours),
@@ -210,10 +222,10 @@ function isIdentified(archive: Archive): archive is Identified {
   return archive.identity !== null;
 }
 
-function freed(disk: Disk, decisions: readonly Decision[]): Disk {
+function freed(disk: Disk, decisions: readonly Decision[], isStuck: (archive: Archive) => boolean): Disk {
   let [bytes, inodes] = [0, 0];
   for (const { action, archive } of decisions) {
-    if (action !== 'delete' || archive.allocatedBytes === 0) continue;
+    if (action !== 'delete' || archive.allocatedBytes === 0 || isStuck(archive)) continue;
     bytes += archive.allocatedBytes;
     inodes += 1;
   }

@@ -91,13 +91,19 @@ export function unmetText(text: string, left: readonly Archive[]): string {
 /** What stands in the way of less pressure; bytes are of the disk. */
 export interface Leftover {
   readonly pinned: number;
+  /** Those whose deletion failed. */
+  readonly stuck: number;
   readonly floored: number;
   readonly ours: number;
   readonly others: number;
 }
 
-export function pressureUnmetText(text: string, { pinned, floored, ours, others }: Leftover): string {
-  const parts = [pinned > 0 && `${are(pinned)} pinned`, floored > 0 && `${are(floored)} held by keepLast`];
+export function pressureUnmetText(text: string, { pinned, stuck, floored, ours, others }: Leftover): string {
+  const parts = [
+    pinned > 0 && `${are(pinned)} pinned`,
+    floored > 0 && `${are(floored)} held by keepLast`,
+    stuck > 0 && `${stuck} cannot be deleted now`,
+  ];
   const held = parts.filter((part) => part !== false).join(', ') || 'none is left';
   return `${text}, and no more archives can be evicted (${held}): archives take ${formatBytes(ours)} of the disk, other files ${formatBytes(others)}`;
 }

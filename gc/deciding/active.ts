@@ -1,6 +1,6 @@
 import { PolicySet, resourceKey, scopeLabel } from '../../policy/govern.ts';
 import { DEFAULT_DIRECTORY } from '../../policy/schema.ts';
-import type { Instant, PolicyResource, Rule } from '../../policy/types.ts';
+import type { Instant, PolicyResource, ResourceReference, Rule } from '../../policy/types.ts';
 
 export interface ActiveOptions {
   /** The collector's directory. */
@@ -82,6 +82,15 @@ export class ActivePolicies {
   /** Resources that wait for the next checkpoint. */
   get pending(): readonly PolicyResource[] {
     return [...this.#entries.values()].flatMap(({ pending }) => pending ?? []);
+  }
+
+  /** Of all resources that are there, and of those that were removed a moment ago. */
+  *references(): Generator<ResourceReference> {
+    for (const { acting, pending } of this.#entries.values()) {
+      if (acting !== null) yield acting.reference;
+      if (pending !== null) yield pending.reference;
+    }
+    for (const { resource } of this.#leaving) yield resource.reference;
   }
 
   /** Takes in what the source holds now; whether it changes what is deleted. */

@@ -4,7 +4,7 @@ import { resourceKey, scopeLabel } from '../../policy/govern.ts';
 import { isObject, own } from '../../policy/json.ts';
 import { formatBytes } from '../../policy/quantity.ts';
 import { CONFIRM_ANNOTATION } from '../../policy/schema.ts';
-import type { Authority, Decision, Instant, PolicyResource } from '../../policy/types.ts';
+import type { Authority, Decision, Instant, PolicyResource, ResourceReference } from '../../policy/types.ts';
 import type { DirectoryIdentity } from '../inventory/directory.ts';
 import type { StateStore } from '../system/state.ts';
 
@@ -92,7 +92,7 @@ export class Breaker {
       const isVisible = decisions.length > 0 && (isSettled || !deletesOrphans(resource));
       const after = this.#judgeOne(resource, specIn(resource), before, tripped.get(resource), isVisible, now);
       if (after !== before) {
-        this.#memories.set(keyOf(resource), after);
+        this.#memories.set(keyOf(resource.reference), after);
         isChanged = true;
       }
       if (after.held !== null) held.push(heldOf(resource, after.held));
@@ -119,6 +119,17 @@ export class Breaker {
     const { minArchives, maxShare } = resource.breaker;
     if (deletions < minArchives || deletions <= maxShare * archives) return true;
     return accepted === this.#specs([...resources])(resource);
+  }
+
+  /**
+   * Forgets all resources but these. One that is made anew is new, whatever was accepted of the one before: to forget
+   * asks once more, and never lets anything through.
+   */
+  retain(references: Iterable<ResourceReference>): void {
+    const known = new Set(Array.from(references, keyOf));
+    const gone = [...this.#memories.keys()].filter((key) => !known.has(key));
+    for (const key of gone) this.#memories.delete(key);
+    if (gone.length > 0) this.#save();
   }
 
   #judgeOne(
@@ -154,7 +165,7 @@ export class Breaker {
   }
 
   #memoryOf(resource: PolicyResource): Memory {
-    return this.#memories.get(keyOf(resource)) ?? NOTHING;
+    return this.#memories.get(keyOf(resource.reference)) ?? NOTHING;
   }
 
   #save(): void {
@@ -199,7 +210,7 @@ function deletesOrphans({ rules }: PolicyResource): boolean {
   return rules.some((rule) => !rule.retainOrphan);
 }
 
-function keyOf({ reference }: PolicyResource): string {
+function keyOf(reference: ResourceReference): string {
   return reference.uid ?? resourceKey(reference);
 }
 

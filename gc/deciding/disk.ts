@@ -1,8 +1,9 @@
 import type { Log } from '../../kube/types.ts';
 import type { CollectorMetrics } from '../../observe/metrics.ts';
-import type { Disk, Instant } from '../../policy/types.ts';
+import type { Decision, Disk, Instant } from '../../policy/types.ts';
 import { type Clock, within } from '../system/clock.ts';
 import { explain, type FileSystem } from '../system/files.ts';
+import { type Relief, SHOWN_LATE_MS, yieldOf } from './relief.ts';
 
 /** A file system on a network may not answer at all. */
 const TIMEOUT_MS = 3_000;
@@ -13,16 +14,17 @@ export interface DiskGaugeOptions {
   readonly clock: Clock;
   readonly metrics: CollectorMetrics;
   readonly log: Log;
+  /** Told of what was deleted, and of what the file system shows. */
+  readonly relief: Relief;
 }
-
-/** File systems may show what an unlink has freed only a while later. */
-const SHOWN_LATE_MS = 15_000;
 
 /** How full the directory's file system is. */
 export class DiskGauge {
   readonly #options: DiskGaugeOptions;
   #fails = false;
   #last: Disk | null = null;
+  /** As the file system has shown it last. */
+  #shown: Disk | null = null;
   #expected: { readonly freeBytes: number; readonly freeInodes: number; readonly until: Instant } | null =
     null;
 
@@ -31,15 +33,19 @@ export class DiskGauge {
   }
 
   /**
-   * Tells what deletions have given back. Until the file system shows it, it counts as free: or the same shortage
-   * would be relieved twice.
+   * Takes what was deleted. Until the file system shows what it has given back, for a while, that counts as free: or
+   * the same shortage would be relieved twice.
    */
-  expect(freedBytes: number, freedInodes: number): void {
-    if (this.#last === null) return;
-    const { freeBytes, freeInodes } = this.#last;
-    const until = this.#options.clock.now() + SHOWN_LATE_MS;
-    this.#expected = { freeBytes: freeBytes + freedBytes, freeInodes: freeInodes + freedInodes, until };
-    this.#last = { ...this.#last, freeBytes: freeBytes + freedBytes, freeInodes: freeInodes + freedInodes };
+  async expect(deleted: readonly Decision[]): Promise<void> {
+    if (deleted.length === 0 || this.#last === null || this.#shown === null) return;
+    const { clock, relief } = this.#options;
+    const given = yieldOf(deleted);
+    const freeBytes = this.#last.freeBytes + given.bytes;
+    const freeInodes = this.#last.freeInodes + given.inodes;
+    this.#expected = { freeBytes, freeInodes, until: clock.now() + SHOWN_LATE_MS };
+    this.#last = { ...this.#last, freeBytes, freeInodes };
+    relief.expect(deleted, this.#shown, clock.now());
+    if (relief.shortfall !== null) await this.measure();
   }
 
   /** Null when it cannot be told; then nothing is deleted for its sake. */
@@ -52,7 +58,7 @@ export class DiskGauge {
 
   /** As the file system shows it: what a checkpoint can have. Null when it cannot be told; then none is let in. */
   async measure(): Promise<Disk | null> {
-    const { files, directory, clock, metrics, log } = this.#options;
+    const { files, directory, clock, metrics, log, relief } = this.#options;
     try {
       const disk = await within(clock, TIMEOUT_MS, files.statfs(directory));
       if (disk === null) throw new Error(`no answer within ${TIMEOUT_MS / 1_000} s`);
@@ -62,6 +68,8 @@ export class DiskGauge {
       metrics.diskInodes.set({ kind: 'free' }, disk.freeInodes);
       if (this.#fails) log.info({ directory }, 'the disk can be measured again');
       this.#fails = false;
+      this.#shown = disk;
+      relief.observe(disk, clock.now());
       return disk;
     } catch (error) {
       metrics.errors.inc({ operation: 'statfs' });

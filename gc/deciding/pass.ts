@@ -1,6 +1,5 @@
 import type { Log } from '../../kube/types.ts';
 import type { CollectorMetrics } from '../../observe/metrics.ts';
-import type { PolicySet } from '../../policy/govern.ts';
 import type {
   Archive,
   Decision,
@@ -19,11 +18,13 @@ import type { Notice, Notices } from '../telling/notices.ts';
 import { type Breaker, type Held, heldText } from './breaker-state.ts';
 import type { Budget } from './budget.ts';
 import type { Plans } from './plans.ts';
+import type { Relief } from './relief.ts';
 
 export interface PassOptions {
   readonly plans: Plans;
   readonly breaker: Breaker;
   readonly budget: Budget;
+  readonly relief: Relief;
   readonly enforcer: Enforcer;
   readonly failures: Failures;
   readonly clock: Clock;
@@ -60,17 +61,20 @@ export class Passes {
   }
 
   /** @param isSettled whether all pods that matter were looked up. */
-  async run(policies: PolicySet, disk: Disk | null, isSettled: boolean): Promise<PassReport> {
-    const { plans, clock, clockWatch, failures, budget, enforcer, dryRun } = this.#options;
+  async run(disk: Disk | null, isSettled: boolean): Promise<PassReport> {
+    const { plans, clock, clockWatch, failures, relief, budget, enforcer, dryRun } = this.#options;
     const now = clock.now();
-    const { plan, held } = this.#decide(policies, disk, isSettled, now);
+    const { plan, held } = this.#decide(disk, isSettled, now);
     const isSteady = clockWatch.isSteady();
     const wanted = plan.decisions.filter(({ action, archive, rule }) => {
       if (action === 'keep' || archive.state !== 'complete' || failures.isWaiting(archive.file, now))
         return false;
       return isSteady || !BY_TIME.has(rule);
     });
-    const holding = wanted.filter((decision) => plans.holds(decision));
+    const holding = relief.allow(
+      wanted.filter((decision) => plans.holds(decision)),
+      now,
+    );
     const allowed = budget.allow(holding);
     if (dryRun) this.#tell(allowed);
     const enforced = dryRun || allowed.length === 0 ? NOTHING : await enforcer.carryOut(allowed);
@@ -80,18 +84,18 @@ export class Passes {
   }
 
   #decide(
-    policies: PolicySet,
     disk: Disk | null,
     isSettled: boolean,
     now: Instant,
   ): { readonly plan: Plan; readonly held: readonly Held[] } {
-    const { plans, breaker } = this.#options;
+    const { plans, breaker, failures } = this.#options;
+    const isStuck = ({ file }: Archive) => failures.isFailing(file, now);
     // What only waits for a while is judged as well: otherwise it would pass for accepted when its time comes.
-    const wanted = plans.wanted(policies, disk, now);
-    const held = breaker.judge(policies.resources(), wanted.decisions, isSettled, now);
+    const wanted = plans.wanted(disk, now, isStuck);
+    const held = breaker.judge(plans.policies.resources(), wanted.decisions, isSettled, now);
     if (held.length === 0 && !plans.hasVetoes) return { plan: wanted, held };
     const resources = new Set<PolicyResource>(held.map(({ resource }) => resource));
-    return { plan: plans.whole(policies, disk, resources, now), held };
+    return { plan: plans.whole(disk, resources, now, isStuck), held };
   }
 
   #tell(deletions: readonly Decision[]): void {
@@ -103,10 +107,11 @@ export class Passes {
   }
 
   #report(plan: Plan, held: readonly Held[]): void {
-    const { metrics, notices } = this.#options;
+    const { metrics, notices, relief } = this.#options;
     metrics.trippedBreakers.set(held.length);
     metrics.unmetLimits.set(plan.unmet.length);
     notices.update('held', held.map(heldNotice), 'a policy is held back no more');
+    notices.update('relief', relief.notices, 'deletions give room back to the disk again');
     const unmet = plan.unmet.map(({ of, limit, policy, message, heldBy }): Notice => {
       const key = `${limit} ${of} ${policy?.field ?? ''} ${policy?.resource.reference.name ?? ''}`;
       const fields = { limit, of, heldBy: heldBy.slice(0, MOST_NAMED) };

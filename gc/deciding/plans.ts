@@ -1,4 +1,4 @@
-import type { PolicySet } from '../../policy/govern.ts';
+import { PolicySet } from '../../policy/govern.ts';
 import { planNamespace, planUnidentified } from '../../policy/plan.ts';
 import { planPressure } from '../../policy/pressure.ts';
 import type { Archive, Decision, Disk, Instant, Plan, PolicyResource } from '../../policy/types.ts';
@@ -6,6 +6,9 @@ import type { Inventory, InventoryChange } from '../inventory/inventory.ts';
 
 /** The part of the archives without identity; no namespace has this name. */
 const UNIDENTIFIED = '';
+
+/** Whether the deletion of an archive has failed and is tried again later. */
+type IsStuck = (archive: Archive) => boolean;
 
 interface Part {
   readonly plan: Plan;
@@ -19,6 +22,7 @@ interface Part {
 export class Plans {
   readonly #inventory: Inventory;
   readonly #parts = new Map<string, Part>();
+  #policies = new PolicySet();
   #vetoes: readonly PolicySet[] = [];
   /** Planned from what is not so any more. */
   readonly #outdated = new Set<string>();
@@ -38,6 +42,11 @@ export class Plans {
       this.#outdated.add(part);
       if (!isOurs) this.#stale.add(part);
     }
+  }
+
+  /** What was planned by; those that act by now may be others, and have no part in it. */
+  get policies(): PolicySet {
+    return this.#policies;
   }
 
   /** Everything is to be planned anew, and no decision holds. */
@@ -71,6 +80,7 @@ export class Plans {
     this.#allOutdated = false;
     this.#outdated.clear();
     this.#stale.clear();
+    this.#policies = policies;
     this.#vetoes = vetoes;
     for (const part of outdated) {
       const archives = part === UNIDENTIFIED ? inventory.unidentified() : inventory.archivesOf(part);
@@ -102,9 +112,9 @@ export class Plans {
   }
 
   /** All that the policies ask for, whatever holds it back. */
-  wanted(policies: PolicySet, disk: Disk | null, now: Instant): Plan {
+  wanted(disk: Disk | null, now: Instant, isStuck: IsStuck): Plan {
     const parts = Array.from(this.#parts.values(), ({ plan }) => plan);
-    return wholeOf(parts, policies, disk, now);
+    return wholeOf(parts, this.#policies, disk, now, isStuck);
   }
 
   /**
@@ -112,12 +122,12 @@ export class Plans {
    *
    * @param held resources whose deletions are not carried out, and which free nothing.
    */
-  whole(policies: PolicySet, disk: Disk | null, held: ReadonlySet<PolicyResource>, now: Instant): Plan {
+  whole(disk: Disk | null, held: ReadonlySet<PolicyResource>, now: Instant, isStuck: IsStuck): Plan {
     const parts = Array.from(this.#parts.values(), ({ plan, vetoed }) =>
       withoutHeld(withoutVetoed(plan, vetoed), held),
     );
-    const whole = wholeOf(parts, policies, disk, now);
-    const vetoed = keptBy(this.#vetoes.map((each) => wholeOf(parts, each, disk, now)));
+    const whole = wholeOf(parts, this.#policies, disk, now, isStuck);
+    const vetoed = keptBy(this.#vetoes.map((each) => wholeOf(parts, each, disk, now, isStuck)));
     return withoutHeld(withoutVetoed(whole, vetoed), held);
   }
 
@@ -130,8 +140,14 @@ export class Plans {
 }
 
 /** The parts put together; only where the disk is over its watermark they are weighed against one another. */
-function wholeOf(parts: readonly Plan[], policies: PolicySet, disk: Disk | null, now: Instant): Plan {
-  return planPressure(parts, policies, disk ?? undefined, now);
+function wholeOf(
+  parts: readonly Plan[],
+  policies: PolicySet,
+  disk: Disk | null,
+  now: Instant,
+  isStuck: IsStuck,
+): Plan {
+  return planPressure(parts, policies, disk ?? undefined, now, isStuck);
 }
 
 function keptBy(plans: readonly Plan[]): ReadonlySet<Archive> {

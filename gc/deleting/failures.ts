@@ -8,6 +8,8 @@ const LONGEST_POSTPONEMENT_MS = 60_000;
 
 interface Waiting {
   readonly state: string | null;
+  /** Not only postponed. */
+  readonly isFailure: boolean;
   readonly attempts: number;
   readonly until: Instant;
 }
@@ -37,6 +39,11 @@ export class Failures {
     return until !== undefined && now < until;
   }
 
+  /** Whether it waits because it has failed. */
+  isFailing(key: string, now: Instant): boolean {
+    return this.#waiting.get(key)?.isFailure === true && this.isWaiting(key, now);
+  }
+
   /** When the next of them may be tried again; null when none waits. */
   nextRetry(now: Instant): Instant | null {
     let next: Instant | null = null;
@@ -50,7 +57,7 @@ export class Failures {
   failed(key: string, operation: string, error: unknown, now: Instant, fields: object = {}): void {
     const state = `${operation} ${errorCode(error) ?? explain(error)}`;
     const isNews = !this.#states.has(state);
-    this.#wait(key, state, now, LONGEST_WAIT_MS);
+    this.#wait(key, state, now, LONGEST_WAIT_MS, true);
     if (!isNews) return;
     const rest = 'it stays and is tried again; where the same fails for others it is not told again';
     this.#log.error({ ...fields, err: error }, `${operation} failed: ${explain(error)}; ${rest}`);
@@ -59,13 +66,13 @@ export class Failures {
   /** As `failed`, for what each single case of is worth a line of its own. */
   failedBadly(key: string, message: string, error: unknown, now: Instant, fields: object): void {
     const isNews = !this.#waiting.has(key);
-    this.#wait(key, null, now, LONGEST_WAIT_MS);
+    this.#wait(key, null, now, LONGEST_WAIT_MS, true);
     if (isNews) this.#log.error({ ...fields, err: error }, message);
   }
 
   /** Something that is no failure, and not worth trying again at once. */
   postponed(key: string, now: Instant): void {
-    this.#wait(key, null, now, LONGEST_POSTPONEMENT_MS);
+    this.#wait(key, null, now, LONGEST_POSTPONEMENT_MS, false);
   }
 
   succeeded(key: string): void {
@@ -77,12 +84,12 @@ export class Failures {
     for (const key of [...this.#waiting.keys()]) if (!isKnown(key)) this.#forget(key);
   }
 
-  #wait(key: string, state: string | null, now: Instant, longest: number): void {
+  #wait(key: string, state: string | null, now: Instant, longest: number, isFailure: boolean): void {
     const attempts = (this.#waiting.get(key)?.attempts ?? 0) + 1;
     if (state !== null) this.#states.set(state, (this.#states.get(state) ?? 0) + 1);
     this.#forget(key);
     const wait = Math.min(longest, FIRST_WAIT_MS * 2 ** Math.min(attempts - 1, 10));
-    this.#waiting.set(key, { state, attempts, until: now + wait * (0.8 + 0.4 * this.#random()) });
+    this.#waiting.set(key, { state, isFailure, attempts, until: now + wait * (0.8 + 0.4 * this.#random()) });
   }
 
   #forget(key: string): void {

@@ -1,4 +1,5 @@
-import { explain, type FileSystem } from '../system/files.ts';
+import { basename } from 'node:path';
+import { errorCode, explain, type FileSystem } from '../system/files.ts';
 import { nodeTimers, type Timers } from '../system/timers.ts';
 import { type DirectoryIdentity, lookAtDirectory, replacement } from './directory.ts';
 
@@ -43,6 +44,8 @@ export class DirectoryWatch {
   readonly #names = new Set<string>();
   #events = 0;
   #lost: string | null = null;
+  /** Something happened to the directory itself. */
+  #shaken = false;
   #running = false;
   #mode: WatchMode | null = null;
   /** What is watched. */
@@ -75,7 +78,7 @@ export class DirectoryWatch {
   check(): void {
     if (!this.#running) return;
     if (this.#endWatch === null) this.#tryToWatch();
-    else this.#watchesWhatIsThere();
+    else if (this.#watchesWhatIsThere()) this.#renew();
   }
 
   #tryToWatch(): void {
@@ -86,12 +89,9 @@ export class DirectoryWatch {
       return;
     }
     try {
-      this.#endWatch = files.watch(directory, {
-        event: (name) => this.#takeEvent(name),
-        error: (error) => this.#fail(error),
-      });
+      this.#endWatch = this.#watch();
     } catch (error) {
-      this.#poll(`${directory} cannot be watched: ${explain(error)}`);
+      this.#poll(`${directory} cannot be watched: ${whyUnwatched(error)}`);
       return;
     }
     this.#directory = look.identity;
@@ -100,6 +100,27 @@ export class DirectoryWatch {
     const wasPolling = this.#mode?.watching === false;
     this.#setMode({ watching: true });
     if (wasPolling) onHint({ kind: 'all', because: `${directory} is watched again` });
+  }
+
+  #watch(): () => void {
+    return this.#options.files.watch(this.#options.directory, {
+      event: (name) => this.#takeEvent(name),
+      error: (error) => this.#fail(error),
+    });
+  }
+
+  /**
+   * A directory that is made anew can get the inode of the one before, whose watch is dead and says nothing more. The
+   * new watch comes before the end of the old one, so that nothing falls between the two.
+   */
+  #renew(): void {
+    const former = this.#endWatch;
+    try {
+      this.#endWatch = this.#watch();
+      former?.();
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   #poll(because: string): void {
@@ -113,6 +134,8 @@ export class DirectoryWatch {
 
   #takeEvent(name: string | null): void {
     this.#events++;
+    // So it is called when it is removed, moved, unmounted, or its rights change.
+    if (name === basename(this.#options.directory)) this.#shaken = true;
     if (name === null) this.#lost ??= 'an event came without a name';
     else if (this.#events <= BURST) this.#names.add(name);
     else this.#lost ??= `more than ${BURST} events came at once`;
@@ -121,9 +144,12 @@ export class DirectoryWatch {
 
   #hint(): void {
     const names = [...this.#names];
-    const lost = this.#lost;
+    const { directory } = this.#options;
+    const lost = this.#lost ?? (this.#shaken ? `something happened to ${directory} itself` : null);
+    const isShaken = this.#shaken;
     this.#forgetEvents();
     if (!this.#watchesWhatIsThere()) return;
+    if (isShaken) this.#renew();
     if (lost === null) this.#options.onHint({ kind: 'names', names });
     else this.#options.onHint({ kind: 'all', because: lost });
   }
@@ -165,6 +191,7 @@ export class DirectoryWatch {
     this.#names.clear();
     this.#events = 0;
     this.#lost = null;
+    this.#shaken = false;
   }
 
   #setMode(mode: WatchMode): void {
@@ -173,6 +200,15 @@ export class DirectoryWatch {
     const same = before?.watching === mode.watching && reasonOf(before) === reasonOf(mode);
     if (!same) this.#options.onMode(mode);
   }
+}
+
+/** Both limits are of the machine and per user, and others may have used them up: so says inotify(7). */
+function whyUnwatched(error: unknown): string {
+  const limits: Readonly<Record<string, string>> = {
+    EMFILE: 'no inotify instance is left (EMFILE), raise fs.inotify.max_user_instances',
+    ENOSPC: 'no inotify watch is left (ENOSPC), raise fs.inotify.max_user_watches',
+  };
+  return limits[errorCode(error) ?? ''] ?? explain(error);
 }
 
 function reasonOf(mode: WatchMode): string | null {

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { linkSync, lstatSync, renameSync, rmSync, unlinkSync } from 'node:fs';
 import { createConnection, createServer, type Server } from 'node:net';
-import { hostname } from 'node:os';
 import { errorCode, explain } from './files.ts';
 
 /** The right to be the one collector of a directory. */
@@ -10,6 +9,9 @@ export interface Lock {
   isHeld(): boolean;
   release(): Promise<void>;
 }
+
+/** Another process holds the lock, or took it at the same moment; the message names it. */
+export class LockHeldError extends Error {}
 
 /** Longer paths do not fit a socket's address. */
 const LONGEST_PATH = 107;
@@ -26,9 +28,12 @@ const SETTLE_MS = 100;
  * Takes a lock that is a socket in the file system: it is held while a process listens on it, so the kernel
  * frees it with its holder, however that ends. Process ids tell nothing here: in containers everybody is 1, and
  * a new container of the same pod could not tell its predecessor from itself. Rejects with a sentence that names
- * the holder when there is one.
+ * the holder when there is one, and has a `cause` where the lock cannot be made.
  */
-export async function takeLock(path: string, settleMs = SETTLE_MS): Promise<Lock> {
+export async function takeLock(
+  path: string,
+  { node, settleMs = SETTLE_MS }: { readonly node: string; readonly settleMs?: number },
+): Promise<Lock> {
   const id = randomUUID();
   const own = `${path}.${id.slice(0, 8)}`;
   if (Buffer.byteLength(own) > LONGEST_PATH) {
@@ -36,8 +41,12 @@ export async function takeLock(path: string, settleMs = SETTLE_MS): Promise<Lock
       `the state directory's path is too long for a socket in it (${path}); choose a shorter one`,
     );
   }
-  const text = `process ${process.pid} on ${hostname()}, since ${new Date().toISOString()}`;
-  const server = await listen(own, text);
+  const text = `process ${process.pid} on ${node}, since ${new Date().toISOString()}`;
+  const server = await listen(own, text).catch(async (error: unknown) => {
+    // One that was made before the disk was full is held all the same.
+    await refuseIfHeld(path);
+    throw error;
+  });
   // While it is bound, no other file gets its inode.
   const mine = lstatSync(own).ino;
   const isHeld = () => lstatSync(path, { throwIfNoEntry: false })?.ino === mine;
@@ -48,7 +57,7 @@ export async function takeLock(path: string, settleMs = SETTLE_MS): Promise<Lock
       await new Promise((resolve) => setTimeout(resolve, settleMs));
       if (!isHeld()) {
         await refuseIfHeld(path);
-        throw new Error(`the lock ${path} could not be taken; start again`);
+        throw new LockHeldError(`the lock ${path} could not be taken; start again`);
       }
     }
   } catch (error) {
@@ -94,7 +103,7 @@ function listen(path: string, holder: string): Promise<Server> {
 async function refuseIfHeld(path: string): Promise<void> {
   const holder = await holderOf(path);
   if (holder === null) return;
-  throw new Error(`another collector has this directory (${holder}); stop it first (lock: ${path})`);
+  throw new LockHeldError(`another collector has this directory (${holder}); stop it first (lock: ${path})`);
 }
 
 /** What it says of itself; null when nobody listens. */

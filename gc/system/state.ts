@@ -10,29 +10,36 @@ export interface StateStore {
   read(name: string): unknown;
   /** Never throws: what cannot be kept is told, and lost with the process. */
   write(name: string, document: unknown): void;
+  /** Tries once more what could not be written: a disk that is full is so for a while. */
+  retry(): void;
 }
 
 /** Nothing here is needed for safety: without it waiting periods begin anew and confirmations are asked again. */
-const REMEDY = 'what it holds is lost at the next start, and waiting periods begin anew';
+const UNWRITTEN = 'it is tried again at each scan; until then a restart begins waiting periods anew';
+const UNREAD = 'waiting periods begin anew, and confirmations are asked for again';
 
 /**
  * Documents as files of a directory, written whole or not at all. Not synced to the disk: what a power failure
  * spoils reads as absent.
+ *
+ * @param onFailure called at each failure; the log has each once.
  */
-export function fileState(directory: string, log: Log): StateStore {
-  const failing = new Set<string>();
-  const tell = (name: string, what: string, error: unknown) => {
-    if (failing.has(`${name} ${what}`)) return;
-    failing.add(`${name} ${what}`);
-    log.error({ err: error, file: join(directory, name) }, `the state file cannot be ${what}: ${REMEDY}`);
-  };
-  return {
+export function fileState(directory: string, log: Log, onFailure: () => void = () => {}): StateStore {
+  const unread = new Set<string>();
+  /** What could not be written. */
+  const unwritten = new Map<string, unknown>();
+  const tell = (name: string, error: unknown, message: string) =>
+    log.error({ err: error, file: join(directory, name) }, message);
+  const store: StateStore = {
     read(name) {
       try {
         return JSON.parse(readFileSync(join(directory, name), 'utf8'));
       } catch (error) {
         if (errorCode(error) === 'ENOENT') return null;
-        tell(name, 'read', error);
+        onFailure();
+        if (!unread.has(name))
+          tell(name, error, `the state file cannot be read: ${explain(error)}; ${UNREAD}`);
+        unread.add(name);
         return null;
       }
     },
@@ -42,12 +49,19 @@ export function fileState(directory: string, log: Log): StateStore {
         makeFolder(directory, 0o700);
         writeFileSync(`${path}.new`, `${JSON.stringify(document)}\n`, { mode: 0o600 });
         renameSync(`${path}.new`, path);
-        failing.delete(`${name} written`);
+        if (unwritten.delete(name)) log.info({ file: path }, 'the state file can be written again');
       } catch (error) {
-        tell(name, 'written', error);
+        onFailure();
+        if (!unwritten.has(name))
+          tell(name, error, `the state file cannot be written: ${explain(error)}; ${UNWRITTEN}`);
+        unwritten.set(name, document);
       }
     },
+    retry() {
+      for (const [name, document] of [...unwritten]) store.write(name, document);
+    },
   };
+  return store;
 }
 
 /** Documents that end with the process: for a dry run, and where no state directory was given. */
@@ -58,6 +72,7 @@ export function memoryState(from: StateStore | null = null): StateStore {
     write(name, document) {
       documents.set(name, document);
     },
+    retry() {},
   };
 }
 

@@ -54,13 +54,14 @@ export function problemsOf(
 }
 
 /** What is worth knowing of a single run although nothing went wrong, as sentences. */
-export function notesOf({ inventory, active }: Assembled, options: CollectorOptions): string[] {
+export function notesOf({ inventory, active, relief }: Assembled, options: CollectorOptions): string[] {
   return [
+    relief.shortfall,
     active.isKnown && active.set.size === 0 && `no policy acts on ${options.directory}`,
     options.stateDirectory === undefined &&
       [...inventory.archives()].some(({ orphan }) => orphan !== null) &&
       'without a state directory the grace period of orphans begins anew at each run; name one',
-  ].filter((note) => note !== false);
+  ].filter((note) => typeof note === 'string');
 }
 
 function policyErrors(source: PolicySource): string[] {

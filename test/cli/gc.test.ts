@@ -75,7 +75,7 @@ suite('gc', () => {
       ...['--audit', audit, '--node', 'worker-1'],
     ]);
     assert.equal(code, 0);
-    assert.match(out, /^deleted 2, which gave .* back to the disk; there are 1 archive, /);
+    assert.match(out, /^deleted 2, which took .* of the disk; there are 1 archive, /);
     assert.equal((await readdir(directory)).length, 1);
     const records = (await readFile(audit, 'utf8'))
       .trimEnd()
@@ -184,7 +184,7 @@ suite('gc', () => {
       const args = ['gc', '--directory', where, '--policies', policy, '--log-level', 'silent', '--once'];
       const { code, out } = await call(args);
       assert.match(out, told);
-      assert.match(out, /^deleted 0, which gave 0B back to the disk(; there are 3 archives, .*)?\n/);
+      assert.match(out, /^deleted 0, which took 0B of the disk(; there are 3 archives, .*)?\n/);
       assert.equal(code, 1);
     });
   }

@@ -231,6 +231,54 @@ describe('collector: what it deletes', () => {
     await bench.collector.stop();
   });
 
+  it('one by one for disk pressure when deletions give nothing back, and says so once', async () => {
+    const bench = new CollectorBench([
+      policy({ globalPolicy: { diskPressure: { highWatermark: '90%', lowWatermark: '80%' } } }),
+    ]);
+    for (let number = 1; number <= 40; number += 1) bench.put(named(number), { ageMs: (60 - number) * HOUR });
+    // Another process holds all of them open.
+    bench.files.real.disk = { totalBytes: 100 * 12288, totalInodes: 1e6, freeInodes: 1e6, freeBytes: 12288 };
+    await bench.start();
+    assert.equal(bench.names.length, 21, 'down to the low watermark, as it would seem');
+    await bench.clock.advance(10 * MINUTE);
+    assert.equal(bench.names.length, 18, 'then one after a minute, after two more, and four');
+    const [line, ...others] = bench.log.matching(/should have given .* back to the disk, and it shows 0B/);
+    assert.deepEqual([line?.level, others], ['error', []]);
+    // It ends.
+    bench.files.real.disk = { ...bench.files.real.disk, freeBytes: 50 * 12288 };
+    await bench.clock.advance(30 * MINUTE);
+    assert.equal(bench.names.length, 18);
+    bench.files.real.disk = { ...bench.files.real.disk, freeBytes: 2 * 12288 };
+    bench.files.before = (operation) => {
+      const { disk } = bench.files.real;
+      if (operation === 'unlink') bench.files.real.disk = { ...disk, freeBytes: disk.freeBytes + 12288 };
+    };
+    await bench.clock.advance(30 * MINUTE);
+    assert.equal(bench.names.length, 0);
+    assert.equal(bench.log.matching(/deletions give room back to the disk again/).length, 1);
+    await bench.collector.stop();
+  });
+
+  it('others for disk pressure where an archive cannot be deleted', async () => {
+    const bench = new CollectorBench([
+      policy({ globalPolicy: { diskPressure: { highWatermark: '90%', lowWatermark: '90%' } } }),
+    ]);
+    four(bench);
+    const disk = { totalBytes: 100 * 12288, totalInodes: 1e6, freeInodes: 1e6 };
+    bench.files.real.disk = { ...disk, freeBytes: 9 * 12288 };
+    bench.files.before = (operation, path) => {
+      const { freeBytes } = bench.files.real.disk;
+      if (operation === 'rename' && String(path).endsWith(named(1)))
+        throw Object.assign(new Error('immutable'), { code: 'EPERM' });
+      if (operation === 'unlink') bench.files.real.disk = { ...disk, freeBytes: freeBytes + 12288 };
+    };
+    await bench.start();
+    await bench.clock.advance(2 * MINUTE);
+    assert.deepEqual(bench.names, [named(1), named(3), named(4)]);
+    assert.equal(bench.log.matching(/rename failed/).length, 1);
+    await bench.collector.stop();
+  });
+
   it('nothing for disk pressure when the disk cannot be measured, and says so once', async () => {
     const bench = new CollectorBench([
       policy({ globalPolicy: { diskPressure: { highWatermark: '1%', lowWatermark: '0%' } } }),
@@ -545,17 +593,20 @@ describe('collector: policies', () => {
   });
 
   it('a budget is for one pass, however often the plan is made in it', async () => {
-    const bench = new CollectorBench([
-      policy({
-        deletionBudget: { maxArchivesPerPass: 2 },
-        namespacePolicies: [{ namespace: 'shop', maxCheckpoints: 1 }],
-      }),
-    ]);
+    const spec = {
+      deletionBudget: { maxArchivesPerPass: 2 },
+      namespacePolicies: [{ namespace: 'shop', maxCheckpoints: 1 }],
+    };
+    const bench = new CollectorBench([policy(spec)]);
     for (let number = 1; number <= 8; number += 1) bench.put(named(number), { ageMs: (10 - number) * HOUR });
     await bench.start();
     await bench.clock.advance(10_000);
     assert.equal(bench.names.length, 6);
     bench.put(named(9), { ageMs: 0 });
+    await bench.clock.advance(10_000);
+    assert.equal(bench.names.length, 7);
+    // Another version of it is no other budget.
+    bench.source.set(policy(spec, { annotations: { note: 'edited' } }));
     await bench.clock.advance(10_000);
     assert.equal(bench.names.length, 7);
     await bench.clock.advance(MINUTE);

@@ -101,6 +101,16 @@ export class FakeFiles implements FileSystem {
     this.#notify(path);
   }
 
+  /** Removes a directory and makes it anew, empty, with the inode it had, as ext4 does it. Its watches are dead. */
+  remake(path: FileName, isTold = true): void {
+    const { parent, name } = this.#parentOf(path);
+    const former = this.#at('stat', path);
+    const told = Buffer.from(name, 'latin1').toString('utf8');
+    parent.entries.set(name, { ...former, entries: new Map() });
+    if (!isTold) return;
+    for (const { node, handlers } of [...this.#watches]) if (node === former) handlers.event(told);
+  }
+
   /** Lets every watch fail, or tell of an event without a name. */
   disturbWatches(what: 'error' | 'nameless'): void {
     for (const { handlers } of [...this.#watches]) {

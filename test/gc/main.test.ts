@@ -150,7 +150,9 @@ describe('gc on real archives', () => {
   });
 
   it('runs, and sees what comes', async () => {
-    const running = await startCollector(options(SMALL, { stateDirectory: join(scratch, 'state') }));
+    const running = await startCollector(
+      options(SMALL, { stateDirectory: join(scratch, 'state'), nodeName: 'worker-1' }),
+    );
     assert.ok(!archives().some((name) => name.includes('cache')));
     const cache = 'checkpoint-cache_shop-main-2026-11-21T00:30:52Z.tar';
     cpSync(join(ARCHIVES, cache), join(directory, cache));
@@ -161,6 +163,8 @@ describe('gc on real archives', () => {
     await assert.rejects(startCollector(options(SMALL, { stateDirectory: join(scratch, 'state') })), {
       message: /another collector has this directory/,
     });
+    for (const other of [{ stateDirectory: join(scratch, 'other') }, {}])
+      await assert.rejects(startCollector(options(SMALL, other)), /\(process \d+ on worker-1, since/);
     const began = Date.now();
     await running.stop();
     assert.ok(Date.now() - began < 2_000);

@@ -100,6 +100,17 @@ test('what a budget lets through in one pass: the first in turn, one always', ()
   }
 });
 
+test('a former version of the resource has spent of the same budget', () => {
+  const budgeted = (more: object = {}) => keeping(2, { deletionBudget: { maxArchivesPerPass: 3 }, ...more });
+  const inTurn = (resource: PolicyResource) =>
+    deletionsFor(resource).sort((one, other) => (one.turn ?? 0) - (other.turn ?? 0));
+  const spent = inTurn(budgeted())
+    .slice(0, 2)
+    .map((each) => ({ ...each, turn: -1 }));
+  const rest = inTurn(budgeted({ applyPoliciesImmediately: true })).slice(2);
+  assert.equal(hours(withinBudget([...spent, ...rest])), 'shop 6, shop 5, shop 4');
+});
+
 test('budgets are of each resource', () => {
   const deletions = deletionsFor(
     keeping(2, { deletionBudget: { maxArchivesPerPass: 1 } }),

@@ -41,6 +41,10 @@ async function started(
   return bench;
 }
 
+function memoryIn(state: string): string {
+  return readFileSync(join(stateDirectoryOf(state, DIRECTORY), 'circuit-breaker.json'), 'utf8');
+}
+
 function digestOf(bench: CollectorBench): string {
   return String(bench.log.matching(/waits for confirmation/)[0]?.fields.digest);
 }
@@ -148,6 +152,60 @@ describe('the circuit breaker', () => {
     assert.equal(bench.names.length, 8);
     assert.match(bench.log.matching(/waits for confirmation/)[1]?.message ?? '', /delete 7 of 8/);
     await bench.collector.stop();
+  });
+
+  for (const [what, metadata] of [
+    ['from a file, known by its name', {}],
+    ['of a cluster, under another UID', { uid: 'uid-2' }],
+  ] as const) {
+    it(`a resource that was removed and made anew is asked again (${what})`, async () => {
+      const state = stateDirectory();
+      const bench = await started([policy(spec(8))], { stateDirectory: state });
+      await bench.clock.advance(3 * MINUTE);
+      assert.equal(bench.names.length, 8);
+      assert.match(memoryIn(state), /"accepted":"/);
+      bench.source.set();
+      await bench.clock.advance(3 * MINUTE);
+      assert.equal(memoryIn(state), '{"version":1,"resources":{}}\n');
+      for (let number = 11; number <= 40; number += 1) bench.put(named(number));
+      await bench.clock.advance(MINUTE);
+      bench.source.set(policy(spec(8), metadata));
+      await bench.clock.advance(3 * MINUTE);
+      assert.equal(bench.names.length, 38);
+      assert.equal(bench.log.matching(/waits for confirmation/).length, 1);
+      await bench.collector.stop();
+    });
+  }
+
+  it('what only cannot be seen is not forgotten', async () => {
+    const state = stateDirectory();
+    const bench = await started([policy(spec(8))], { stateDirectory: state });
+    await bench.clock.advance(3 * MINUTE);
+    bench.source.isFreshNow = false;
+    bench.source.set();
+    await bench.clock.advance(3 * MINUTE);
+    assert.match(memoryIn(state), /"accepted":"/);
+    await bench.collector.stop();
+  });
+
+  it('a policy that comes while the disk is measured is not judged by a plan it has no part in', async () => {
+    const state = stateDirectory();
+    const pressure = { globalPolicy: { diskPressure: { highWatermark: '90%' } } };
+    const bench = new CollectorBench([policy(pressure, { name: 'disk' })], { stateDirectory: state });
+    ten(bench);
+    let measured = 0;
+    bench.files.before = (operation) => {
+      if (operation !== 'statfs' || ++measured !== 2) return;
+      bench.source.set(policy(pressure, { name: 'disk' }), policy(spec(2)));
+      void bench.collector.stop();
+    };
+    await bench.start();
+    assert.equal(measured, 2);
+    assert.doesNotMatch(memoryIn(state), /quotas/);
+    const next = await started([policy(spec(2))], { stateDirectory: state }, bench.files);
+    assert.equal(next.names.length, 10);
+    assert.match(memoryIn(state), /quotas/);
+    await next.collector.stop();
   });
 
   it('holds only the policy that tripped', async () => {

@@ -177,7 +177,7 @@ describe('orphans', () => {
     ];
     const identity = { namespace: 'shop', pod: 'cart', container: 'main', podUid: 'uid-1' };
     for (const document of garbage) {
-      const missing = new MissingPods({ read: () => document, write() {} }, 9_000);
+      const missing = new MissingPods({ read: () => document, write() {}, retry() {} }, 9_000);
       assert.equal(missing.since({ identity } as Parameters<MissingPods['since']>[0], 9_000), 9_000);
     }
   });

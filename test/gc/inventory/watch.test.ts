@@ -160,6 +160,28 @@ describe('watch: a directory that is not there', () => {
     assert.deepEqual(hints[1], { kind: 'names', names: ['b'] });
     assert.equal(files.watches, 1);
   });
+
+  it('but another one with the inode of the first is watched at once, too', () => {
+    const { files, timers, hints, modes } = bench();
+    files.remake(DIRECTORY);
+    timers.pass(COALESCE_MS);
+    const because = `something happened to ${DIRECTORY} itself`;
+    assert.deepEqual(hints, [{ kind: 'all', because }]);
+    files.write(`${DIRECTORY}/a`, '');
+    timers.pass(COALESCE_MS);
+    assert.deepEqual(hints[1], { kind: 'names', names: ['a'] });
+    assert.deepEqual([modes, files.watches], [[WATCHING], 1]);
+  });
+
+  it('and came again while events were lost is watched from the next scan on', () => {
+    const { files, timers, hints, watch } = bench();
+    files.remake(DIRECTORY, false);
+    watch.check();
+    files.write(`${DIRECTORY}/a`, '');
+    timers.pass(COALESCE_MS);
+    assert.deepEqual(hints, [{ kind: 'names', names: ['a'] }]);
+    assert.equal(files.watches, 1);
+  });
 });
 
 describe('watch: failures', () => {
@@ -168,7 +190,8 @@ describe('watch: failures', () => {
       made.mkdir(DIRECTORY);
       made.fault('watch', DIRECTORY, 'EMFILE');
     });
-    const because = `${DIRECTORY} cannot be watched: too many files are open (EMFILE)`;
+    const why = 'no inotify instance is left (EMFILE), raise fs.inotify.max_user_instances';
+    const because = `${DIRECTORY} cannot be watched: ${why}`;
     timers.pass(POLL_MS);
     timers.pass(POLL_MS);
     assert.deepEqual(modes, [polling(because)]);

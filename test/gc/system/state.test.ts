@@ -64,6 +64,28 @@ describe('the state', () => {
     chmodSync(directory, 0o700);
   });
 
+  it('that could not be written is written when it can be, the last version of it', () => {
+    const directory = fresh();
+    const log = new FakeLog();
+    let failures = 0;
+    writeFileSync(directory, 'a file where a directory should be');
+    const state = fileState(directory, log, () => {
+      failures += 1;
+    });
+    state.write('x.json', 1);
+    state.write('x.json', 2);
+    state.retry();
+    assert.equal(failures, 3);
+    rmSync(directory);
+    state.retry();
+    state.retry();
+    assert.equal(fileState(directory, log).read('x.json'), 2);
+    assert.deepEqual(
+      log.lines.map(({ level, message }) => `${level} ${message.split(':')[0]}`),
+      ['error the state file cannot be written', 'info the state file can be written again'],
+    );
+  });
+
   it('of a dry run reads what there is and writes nothing', () => {
     const directory = fresh();
     const log = new FakeLog();
@@ -87,7 +109,10 @@ describe('failures', () => {
     failures.failed('a', 'rename', error('EROFS'), 9_000);
     assert.deepEqual(
       log.lines.map(({ message }) => message.split(';')[0]),
-      ['rename failed: EROFS', 'rename failed: not permitted (EPERM)'],
+      [
+        'rename failed: the file system is read-only (EROFS)',
+        'rename failed: not permitted, as for an immutable file (EPERM)',
+      ],
     );
     for (const file of ['a', 'b']) failures.succeeded(file);
     assert.equal(log.lines.length, 2);
