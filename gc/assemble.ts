@@ -38,6 +38,7 @@ export interface Assembled {
   readonly orphans: Orphans | null;
   readonly evictions: Evictions;
   readonly disk: DiskGauge;
+  readonly clockWatch: ClockWatch;
   /** Called after each change of the inventory. */
   readonly changes: Listeners;
 }
@@ -106,6 +107,7 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
     isStopping: () => collector.isStopping,
   });
   const disk = new DiskGauge({ files, directory, clock, metrics, log });
+  const clockWatch = new ClockWatch(clock, log, () => plans.takeAll());
   const passes = new Passes({
     plans,
     breaker,
@@ -113,7 +115,7 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
     enforcer,
     failures,
     clock,
-    clockWatch: new ClockWatch(clock, log, () => plans.takeAll()),
+    clockWatch,
     notices,
     metrics,
     log,
@@ -145,7 +147,7 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
     ...{ passes, journal, disk, telling, metrics, log, dryRun, rescanMs, random, isAlone },
   });
   const evictions = new Evictions({ inventory, active, breaker, enforcer });
-  return { collector, inventory, active, orphans, evictions, disk, changes };
+  return { collector, inventory, active, orphans, evictions, disk, clockWatch, changes };
 }
 
 /**
@@ -156,7 +158,8 @@ export function stateDirectoryOf(stateDirectory: string, directory: string): str
   return join(stateDirectory, createHash('sha256').update(realPath(directory)).digest('hex').slice(0, 12));
 }
 
-function storeFor({ stateDirectory, directory, dryRun, log }: CollectorOptions): StateStore {
+function storeFor({ state, stateDirectory, directory, dryRun, log }: CollectorOptions): StateStore {
+  if (state !== undefined) return state;
   if (stateDirectory === undefined) return memoryState();
   const store = fileState(stateDirectoryOf(stateDirectory, directory), log);
   return dryRun ? memoryState(store) : store;

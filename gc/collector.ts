@@ -236,7 +236,8 @@ export class Collector {
     this.#parts.missing.save();
     telling.measure();
     if (plans.isOutdated(clock.now())) this.#again = true;
-    this.#sleepUntil([inventory.nextLook(), plans.nextDue(), failures.nextRetry(clock.now())]);
+    const dues = [inventory.nextLook(), plans.nextDue(), active.nextDue(), failures.nextRetry(clock.now())];
+    this.#sleepUntil(dues);
   }
 
   /** Plans until nothing is outdated: proofs of orphans that are known already change the plan at once. */
@@ -253,11 +254,11 @@ export class Collector {
   }
 
   #isScanDue(): boolean {
-    const { clock, rescanMs } = this.#parts;
+    const { clock } = this.#parts;
     const since = clock.now() - this.#scannedAt;
     if (this.#wantsScan) return since < 0 || since >= LEAST_BETWEEN_SCANS_MS;
     // Or the clock was set back.
-    return clock.now() >= this.#rescanAt || since < -rescanMs;
+    return clock.now() >= this.#rescanAt || since < 0;
   }
 
   async #rescan(): Promise<void> {
