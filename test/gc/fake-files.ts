@@ -39,6 +39,10 @@ interface Node {
 export class FakeFiles implements FileSystem {
   readonly calls = { list: 0, lstat: 0, open: 0, read: 0, bytesRead: 0 };
   disk: Disk = { totalBytes: 1e12, freeBytes: 5e11, totalInodes: 1e6, freeInodes: 5e5 };
+  /** No watch hears anything: events are lost, as when inotify's queue overflows. */
+  deaf = false;
+  /** Called after each change. */
+  onChange: () => void = () => {};
   readonly #root: Node;
   readonly #faults = new Map<string, string>();
   readonly #watches = new Set<{ readonly node: Node; readonly handlers: WatchHandlers }>();
@@ -62,11 +66,26 @@ export class FakeFiles implements FileSystem {
   /** Writes in place when the file is there: the same inode, as the runtimes do it. */
   write(path: FileName, content: Buffer | string, modifiedMs = 0): void {
     const bytes = Buffer.from(content);
-    const modifiedNs = BigInt(modifiedMs) * 1_000_000n;
+    const modifiedNs = nanoseconds(modifiedMs);
     const node = this.#find(path, false);
     if (node === null) this.#make(path, 'file', { content: bytes, modifiedNs });
     else Object.assign(node, { content: bytes, modifiedNs });
     this.#notify(path);
+  }
+
+  /** Opens a file, and makes it, as runtimes do: what is written goes to it, whatever its name is by then. */
+  writer(path: FileName): (content: Buffer, modifiedMs: number) => void {
+    const node = this.#find(path, false) ?? this.#make(path, 'file', {});
+    return (content, modifiedMs) => {
+      Object.assign(node, { content, modifiedNs: nanoseconds(modifiedMs) });
+      this.#notify(path);
+    };
+  }
+
+  /** What a file holds, for looking at only; null where no file is. */
+  contentOf(path: FileName): Buffer | null {
+    const node = this.#find(path, false);
+    return node?.kind === 'file' ? node.content : null;
   }
 
   /** Puts these very bytes in, so that a test can change them. */
@@ -76,7 +95,7 @@ export class FakeFiles implements FileSystem {
   }
 
   touch(path: FileName, modifiedMs: number): void {
-    this.#at('lstat', path).modifiedNs = BigInt(modifiedMs) * 1_000_000n;
+    this.#at('lstat', path).modifiedNs = nanoseconds(modifiedMs);
     this.#notify(path);
   }
 
@@ -160,6 +179,8 @@ export class FakeFiles implements FileSystem {
   async rename(from: FileName, to: FileName): Promise<void> {
     const node = this.#at('rename', from);
     const { parent, name } = this.#parentOf(to);
+    // Two names of one file: POSIX does nothing, and both stay.
+    if (parent.entries.get(name) === node) return;
     if (parent.entries.has(name)) this.remove(to);
     this.remove(from);
     parent.entries.set(name, node);
@@ -193,6 +214,8 @@ export class FakeFiles implements FileSystem {
   }
 
   #notify(path: FileName): void {
+    this.onChange();
+    if (this.deaf) return;
     const { parent, name } = this.#parentOf(path);
     const told = Buffer.from(name, 'latin1').toString('utf8');
     for (const { node, handlers } of [...this.#watches]) if (node === parent) handlers.event(told);
@@ -265,6 +288,10 @@ export class FakeFiles implements FileSystem {
       links: node.links,
     };
   }
+}
+
+function nanoseconds(ms: number): bigint {
+  return BigInt(Math.floor(ms)) * 1_000_000n;
 }
 
 /** As `OpenFile.read` does it. */

@@ -167,6 +167,14 @@ function contract(name: string, makeWorld: () => World): void {
       assert.equal(world.files.exists(at('moved')), false);
     });
 
+    it('renames a file onto itself, or another name of it, without effect', async () => {
+      world.write('one-name', 'x');
+      await world.files.link(at('one-name'), at('two-names'));
+      await world.files.rename(at('one-name'), at('one-name'));
+      await world.files.rename(at('one-name'), at('two-names'));
+      assert.ok(world.files.exists(at('one-name')) && world.files.exists(at('two-names')));
+    });
+
     it('measures the disk', async () => {
       const disk = await world.files.statfs(world.directory);
       assert.ok(disk.totalBytes > disk.freeBytes && disk.freeBytes > 0);
