@@ -220,6 +220,7 @@ const ACTS: Readonly<Record<Action, Act>> = {
       // Nothing gets older by a clock that is set back.
       node.doubtedAt = by > 0 && isAlone ? elapsed : Number.NEGATIVE_INFINITY;
       node.clockSetAt = elapsed;
+      node.setAheadBy = Math.max(0, by);
     }
     return `${by > 0 ? 'ahead' : 'back'} by ${Math.abs(by) / 1000} s`;
   },

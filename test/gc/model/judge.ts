@@ -163,7 +163,7 @@ export class Judge implements Witness {
   }
 
   #objectionOf(archives: readonly Archive[], snapshot: Snapshot, name: string): string | null {
-    const { policies, clock, api } = this.#node;
+    const { policies, clock, api, clockSetAt, setAheadBy } = this.#node;
     const now = clock.now();
     const leaving = policies.leaving(api.moment);
     const isPressed = [...policies.newest, ...leaving, ...policies.acting().flat()].some(
@@ -174,11 +174,12 @@ export class Judge implements Witness {
       those: readonly Archive[] = archives,
       // What only has to ask as well is held by no breaker.
       isActing = true,
+      at = now,
     ): string | null => {
-      const fates = referencePlan({ archives: those, disk: snapshot.disk }, resources, now);
+      const fates = referencePlan({ archives: those, disk: snapshot.disk }, resources, at);
       const fate = fates.get(name);
       if (fate?.action !== 'delete') return `the policies keep it (${fate?.rule})`;
-      return isActing ? this.#bounds(fate, fates, those, snapshot.entries.get(name)) : null;
+      return isActing && at === now ? this.#bounds(fate, fates, those, snapshot.entries.get(name)) : null;
     };
     const ofPass = (): string | null => {
       const acting = first(policies.acting(), (set) => asks(set));
@@ -191,7 +192,12 @@ export class Judge implements Witness {
     const why = ofPass();
     if (why === null) return null;
     for (const promised of this.#withPromises(archives, snapshot)) {
-      if (asks([...policies.newest, ...leaving], promised) === null) return null;
+      const known = [...policies.newest, ...leaving];
+      if (asks(known, promised) === null) return null;
+      // A request goes by the time that it was, until the new one is believed.
+      const { elapsed } = api.moment;
+      if (elapsed - clockSetAt > DOUBT_MS + HINT_MS) continue;
+      if (asks(known, promised, true, now - setAheadBy) === null) return null;
     }
     return why;
   }

@@ -64,6 +64,8 @@ export class ModelNode {
   clockSetAt = Number.NEGATIVE_INFINITY;
   /** The same; never, where it was set twice in a row and the collector may have seen nothing of it. */
   doubtedAt = Number.NEGATIVE_INFINITY;
+  /** By how much it was set ahead then, in milliseconds. */
+  setAheadBy = 0;
   kills = 0;
   #uids = 0;
   readonly #seed: number;
