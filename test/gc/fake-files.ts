@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type {
+  Anchor,
   FileFacts,
   FileKind,
   FileName,
@@ -21,6 +22,8 @@ type Operation =
   | 'unlink'
   | 'statfs'
   | 'watch';
+
+const DESCRIPTORS = '/proc/self/fd/';
 
 interface Node {
   readonly kind: FileKind;
@@ -46,6 +49,8 @@ export class FakeFiles implements FileSystem {
   readonly #root: Node;
   readonly #faults = new Map<string, string>();
   readonly #watches = new Set<{ readonly node: Node; readonly handlers: WatchHandlers }>();
+  readonly #anchors = new Map<string, { readonly node: Node; readonly directory: string }>();
+  #descriptors = 2;
   #inodes = 0n;
 
   constructor() {
@@ -176,6 +181,23 @@ export class FakeFiles implements FileSystem {
     };
   }
 
+  anchor(directory: string): Anchor {
+    const node = this.#at('open', directory, true);
+    if (node.kind !== 'directory') throw failure('ENOTDIR', 'anchor');
+    const path = `${DESCRIPTORS}${++this.#descriptors}`;
+    this.#anchors.set(path, { node, directory });
+    return { path, close: () => this.#anchors.delete(path) };
+  }
+
+  /** The name by which an anchored path was come by. */
+  plain(path: FileName): FileName {
+    const [anchor] = /^\/proc\/self\/fd\/\d+/.exec(keyOf(path)) ?? [];
+    const directory = anchor === undefined ? undefined : this.#anchors.get(anchor)?.directory;
+    if (anchor === undefined || directory === undefined) return path;
+    const rest = Buffer.from(keyOf(path).slice(anchor.length), 'latin1');
+    return typeof path === 'string' ? directory + rest : Buffer.concat([Buffer.from(directory), rest]);
+  }
+
   async rename(from: FileName, to: FileName): Promise<void> {
     const node = this.#at('rename', from);
     const { parent, name } = this.#parentOf(to);
@@ -246,7 +268,7 @@ export class FakeFiles implements FileSystem {
   }
 
   #check(operation: Operation, path: FileName): void {
-    const code = this.#faults.get(`${operation} ${keyOf(path)}`);
+    const code = this.#faults.get(`${operation} ${keyOf(this.plain(path))}`);
     if (code !== undefined) throw failure(code, operation);
   }
 
@@ -258,8 +280,11 @@ export class FakeFiles implements FileSystem {
   }
 
   #find(path: FileName, follow: boolean): Node | null {
-    let node: Node | undefined = this.#root;
-    for (const part of keyOf(path).split('/').filter(Boolean)) {
+    const key = keyOf(path);
+    const [anchor = ''] = /^\/proc\/self\/fd\/\d+/.exec(key) ?? [];
+    let node: Node | undefined = anchor === '' ? this.#root : this.#anchors.get(anchor)?.node;
+    if (node === undefined) return null;
+    for (const part of key.slice(anchor.length).split('/').filter(Boolean)) {
       if (node.kind === 'link') node = this.#find(node.target, true) ?? undefined;
       node = node?.entries.get(part);
       if (node === undefined) return null;

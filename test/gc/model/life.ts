@@ -119,13 +119,14 @@ export class Life {
         await call();
       }, wait);
     };
-    const text = (path: FileName) => String(path);
+    const text = (path: FileName) => String(of.plain(path));
     return {
       list: (path) => look('list', () => of.list(path)),
       lstat: (path) => look('lstat', () => of.lstat(path)),
       stat: (path) => look('stat', () => of.stat(path)),
       exists: (path) => look('exists', () => of.exists(path)),
       open: (path) => look('open', () => of.open(path)),
+      anchor: (path) => look('anchor', () => of.anchor(path)),
       statfs: (path) =>
         this.later(
           () => of.statfs(path),
