@@ -45,6 +45,7 @@ export interface Assembled {
   /** Null where there is no node's object to write. */
   readonly reporter: NodeReporter | null;
   readonly relief: Relief;
+  readonly clockWatch: ClockWatch;
   /** Called after each change of the inventory. */
   readonly changes: Listeners;
 }
@@ -125,6 +126,7 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
         status: async () => nodeStatus(await nodeSight(sight)),
       })
     : null;
+  const clockWatch = new ClockWatch(clock, log, () => plans.takeAll());
   const passes = new Passes({
     plans,
     breaker,
@@ -133,7 +135,7 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
     enforcer,
     failures,
     clock,
-    clockWatch: new ClockWatch(clock, log, () => plans.takeAll()),
+    clockWatch,
     notices,
     metrics,
     log,
@@ -167,7 +169,7 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
     ...{ passes, journal, disk, telling, metrics, log, dryRun, rescanMs, random, isAlone },
   });
   const evictions = new Evictions({ inventory, active, breaker, enforcer });
-  return { collector, inventory, active, orphans, evictions, disk, relief, reporter, changes };
+  return { collector, inventory, active, orphans, evictions, disk, clockWatch, relief, reporter, changes };
 }
 
 /**
@@ -179,9 +181,10 @@ export function stateDirectoryOf(stateDirectory: string, directory: string): str
 }
 
 function storeFor(
-  { stateDirectory, directory, dryRun, log }: CollectorOptions,
+  { state, stateDirectory, directory, dryRun, log }: CollectorOptions,
   onFailure: () => void,
 ): StateStore {
+  if (state !== undefined) return state;
   if (stateDirectory === undefined) return memoryState();
   const store = fileState(stateDirectoryOf(stateDirectory, directory), log, onFailure);
   return dryRun ? memoryState(store) : store;

@@ -229,7 +229,7 @@ export class Collector {
 
   /** Looks, plans and acts, once. */
   async pass(): Promise<void> {
-    const { clock, inventory, plans, orphans, passes, failures, telling } = this.#parts;
+    const { clock, inventory, plans, active, orphans, passes, failures, telling } = this.#parts;
     if (this.#isScanDue()) await this.#rescan();
     if (this.#wantsScan) return this.#sleepUntil([this.#scannedAt + LEAST_BETWEEN_SCANS_MS]);
     await this.#look();
@@ -244,7 +244,8 @@ export class Collector {
     this.#parts.missing.save();
     telling.measure();
     if (plans.isOutdated(clock.now())) this.#again = true;
-    this.#sleepUntil([inventory.nextLook(), plans.nextDue(), failures.nextRetry(clock.now())]);
+    const dues = [inventory.nextLook(), plans.nextDue(), active.nextDue(), failures.nextRetry(clock.now())];
+    this.#sleepUntil(dues);
   }
 
   /** Plans until nothing is outdated: proofs of orphans that are known already change the plan at once. */
@@ -261,11 +262,11 @@ export class Collector {
   }
 
   #isScanDue(): boolean {
-    const { clock, rescanMs } = this.#parts;
+    const { clock } = this.#parts;
     const since = clock.now() - this.#scannedAt;
     if (this.#wantsScan) return since < 0 || since >= LEAST_BETWEEN_SCANS_MS;
     // Or the clock was set back.
-    return clock.now() >= this.#rescanAt || since < -rescanMs;
+    return clock.now() >= this.#rescanAt || since < 0;
   }
 
   async #rescan(): Promise<void> {

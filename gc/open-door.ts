@@ -10,7 +10,7 @@ import type { CollectorOptions } from './options.ts';
  */
 export async function openDoor(
   options: CollectorOptions,
-  { inventory, active, evictions, disk, changes }: Assembled,
+  { inventory, active, evictions, disk, clockWatch, changes }: Assembled,
 ): Promise<RunningDoor | null> {
   const { door: part, stateDirectory, nodeName, directory, audit, log, metrics, clock, dryRun } = options;
   if (part === undefined) return null;
@@ -26,6 +26,7 @@ export async function openDoor(
     disk: () => disk.measure(),
     evict: (decisions) => evictions.carryOut(decisions),
     withheld: (decisions) => evictions.withheld(decisions),
+    trustedNow: () => clockWatch.trustedNow(),
     state: stateDirectoryOf(stateDirectory, directory),
     audit: audit ?? noAudit,
     log,

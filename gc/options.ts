@@ -6,6 +6,7 @@ import type { PolicySource } from '../source/source.ts';
 import type { DoorOptions } from './door/main.ts';
 import type { Clock } from './system/clock.ts';
 import type { FileSystem } from './system/files.ts';
+import type { StateStore } from './system/state.ts';
 
 /** What a door needs that its collector does not have: who asks, where pods are, the kubelet. */
 export type DoorPart = Pick<
@@ -37,6 +38,8 @@ export interface CollectorOptions {
    * `checkpoint-warden` in `/run`, or for another user than root in `XDG_RUNTIME_DIR`.
    */
   readonly lockDirectory?: string | null;
+  /** Where waiting periods and confirmations are kept instead, for tests. */
+  readonly state?: StateStore;
   readonly log: Log;
   /** Default: none. */
   readonly audit?: Audit;

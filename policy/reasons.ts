@@ -71,6 +71,11 @@ export function keptUnidentifiedText(archive: Archive, resource: PolicyResource 
   return `is unidentified (${becauseOf(archive)}) and kept: ${why}`;
 }
 
+/** Behind a name: what is not known of it now may be known soon. */
+export function unreadText(archive: Archive): string {
+  return `is kept: ${becauseOf(archive)}`;
+}
+
 function becauseOf({ unidentifiedBecause }: Archive): string {
   return unidentifiedBecause ?? 'its pod cannot be read from it';
 }

@@ -134,6 +134,8 @@ export interface Archive {
   readonly identity: Identity | null;
   /** Why there is no identity, as a sentence. */
   readonly unidentifiedBecause?: string;
+  /** It could not be read for a reason that may pass, so nobody knows whose it is: neither counted nor touched. */
+  readonly unread?: true;
   /** Bytes behind the end marker, possibly another tenant's memory; 0 in a sound archive. */
   readonly staleTailBytes: number;
   readonly orphan: OrphanProof | null;

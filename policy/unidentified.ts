@@ -9,6 +9,7 @@ import {
   pinnedText,
   unidentifiedText,
   unmetText,
+  unreadText,
 } from './reasons.ts';
 import type { Archive, Decision, Instant, Plan, PolicyResource } from './types.ts';
 
@@ -41,11 +42,16 @@ export function unidentifiedDecisions(
   const resource = policies.unidentified;
   const deletions = new Map<Archive, Decision>();
   if (resource !== null) {
-    const oldestFirst = archives.filter((each) => each.state !== 'growing').sort((a, b) => byAge(a, b, now));
+    const oldestFirst = archives.filter(counts).sort((a, b) => byAge(a, b, now));
     applyAge({ resource, notes, deletions }, oldestFirst, now);
     applyTotal({ resource, notes, deletions }, oldestFirst, now);
   }
   return archives.map((archive) => deletions.get(archive) ?? kept(archive, resource));
+}
+
+/** A disk that fails for a moment makes nobody's archive one without identity. */
+function counts({ state, unread }: Archive): boolean {
+  return state !== 'growing' && unread !== true;
 }
 
 function applyAge(sweep: Sweep, oldestFirst: readonly Archive[], now: Instant): void {
@@ -139,5 +145,6 @@ function kept(archive: Archive, resource: PolicyResource | null): Decision {
   });
   if (archive.pinned) return keep('pinned', pinnedText(archive, null));
   if (archive.state === 'growing') return keep('unidentified', 'is still being written');
+  if (archive.unread) return keep('unidentified', unreadText(archive));
   return keep('unidentified', keptUnidentifiedText(archive, resource));
 }

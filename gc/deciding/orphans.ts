@@ -51,6 +51,7 @@ const FRESH_MS = 2_000;
 
 interface Answer {
   readonly facts: PodFacts | null;
+  /** When it was asked: of what has come since, an answer that took long says nothing. */
   readonly at: Instant;
 }
 
@@ -62,7 +63,7 @@ interface Entry {
   /** The last answer; undefined before the first. */
   answer: Answer | undefined;
   /** The look-up under way; null where it brought no answer. */
-  underWay: Promise<PodFacts | null | 'unknown'> | null;
+  underWay: Promise<Answer | 'unknown'> | null;
 }
 
 /**
@@ -113,8 +114,7 @@ export class Orphans {
       if (isSooner) entry.due = Math.min(entry.due, clock.now() + this.#interval(watched));
       const { answer } = entry;
       if (answer === undefined) continue;
-      // An answer from before an archive was made says nothing of its pod.
-      const isOld = watched.archives.some((each) => Math.min(each.modifiedAt, clock.now()) > answer.at);
+      const isOld = watched.archives.some((each) => !speaksOf(each, answer, clock.now()));
       if (isOld) entry.due = clock.now();
       this.#prove(entry, answer);
     }
@@ -130,11 +130,12 @@ export class Orphans {
     const now = this.#options.clock.now();
     // While the API server is away, one look-up now and then is enough to know it.
     if (now < this.#pausedUntil) return 'unknown';
-    const { answer } = entry;
-    const isFresh = answer !== undefined && Math.abs(now - answer.at) < FRESH_MS;
-    const facts = isFresh ? answer.facts : await this.#lookUp(entry);
-    if (facts === 'unknown' || !this.#options.isTrusted()) return 'unknown';
-    return whyGone(identity, facts) === null ? 'disproved' : 'confirmed';
+    const known = entry.answer;
+    const isFresh = known !== undefined && Math.abs(now - known.at) < FRESH_MS;
+    const answer = isFresh ? known : await this.#lookUp(entry);
+    if (answer === 'unknown' || !this.#options.isTrusted()) return 'unknown';
+    if (!speaksOf(archive, answer, this.#options.clock.now())) return 'unknown';
+    return whyGone(identity, answer.facts) === null ? 'disproved' : 'confirmed';
   }
 
   stop(): void {
@@ -175,7 +176,7 @@ export class Orphans {
   }
 
   /** Joins a look-up that is under way. Never rejects. */
-  #lookUp(entry: Entry): Promise<PodFacts | null | 'unknown'> {
+  #lookUp(entry: Entry): Promise<Answer | 'unknown'> {
     entry.underWay ??= this.#ask(entry).finally(() => {
       entry.underWay = null;
       this.#active -= 1;
@@ -184,38 +185,40 @@ export class Orphans {
     return entry.underWay;
   }
 
-  async #ask(entry: Entry): Promise<PodFacts | null | 'unknown'> {
+  async #ask(entry: Entry): Promise<Answer | 'unknown'> {
     const { pods, clock, isTrusted, apartMs = APART_MS } = this.#options;
     const { namespace, pod } = entry.watched;
     this.#active += 1;
-    this.#nextStart = clock.now() + apartMs;
+    const at = clock.now();
+    this.#nextStart = at + apartMs;
     if (!isTrusted()) return this.#postpone(entry);
     try {
       const asked = pods.get(namespace, pod).then((facts) => ({ facts }));
       const answered = await within(clock, TIMEOUT_MS, asked);
       if (answered === null) throw new Error(`no answer within ${TIMEOUT_MS / 1_000} s`);
       if (!isTrusted()) return this.#postpone(entry);
-      this.#answered(entry, answered.facts);
-      return answered.facts;
+      const answer: Answer = { ...answered, at };
+      this.#answered(entry, answer);
+      return answer;
     } catch (error) {
       this.#failed(entry, error);
       return 'unknown';
     }
   }
 
-  #answered(entry: Entry, facts: PodFacts | null): void {
+  #answered(entry: Entry, answer: Answer): void {
     const { clock, log, metrics } = this.#options;
-    metrics.podLookups.inc({ result: facts === null ? 'absent' : 'found' });
+    metrics.podLookups.inc({ result: answer.facts === null ? 'absent' : 'found' });
     if (this.#failuresInARow >= AWAY_AFTER) {
       log.info({}, 'the API server answers look-ups of pods again');
     }
     this.#failuresInARow = 0;
     this.#pausedUntil = 0;
     entry.failures = 0;
-    entry.answer = { facts, at: clock.now() };
+    entry.answer = answer;
     entry.due = clock.now() + this.#interval(entry.watched);
     const { namespace, pod } = entry.watched;
-    if (this.#entries.get(keyOf(namespace, pod)) === entry) this.#prove(entry, entry.answer);
+    if (this.#entries.get(keyOf(namespace, pod)) === entry) this.#prove(entry, answer);
   }
 
   #failed(entry: Entry, error: unknown): void {
@@ -248,14 +251,14 @@ export class Orphans {
     return 'unknown';
   }
 
-  #prove(entry: Entry, { facts, at }: Answer): void {
+  #prove(entry: Entry, answer: Answer): void {
     const { missing, onProof, clock, isTrusted } = this.#options;
     if (!isTrusted()) return;
     const now = clock.now();
     for (const archive of entry.watched.archives) {
-      const { file, identity, orphan, modifiedAt } = archive;
-      if (Math.min(modifiedAt, now) > at) continue;
-      const why = whyGone(identity, facts);
+      const { file, identity, orphan } = archive;
+      if (!speaksOf(archive, answer, now)) continue;
+      const why = whyGone(identity, answer.facts);
       const proof = why === null ? null : { since: missing.since(archive, now), why };
       if (why === null) missing.found(identity);
       if (orphan?.since !== proof?.since || orphan?.why !== proof?.why) onProof(file, proof);
@@ -271,6 +274,11 @@ export class Orphans {
     const wait = Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** Math.min(failures - 1, 10));
     return wait * (0.5 + 0.5 * this.#random());
   }
+}
+
+/** An answer from before an archive was made says nothing of its pod; one from the future was made some time ago. */
+function speaksOf({ modifiedAt }: Archive, { at }: Answer, now: Instant): boolean {
+  return modifiedAt <= at || modifiedAt > now;
 }
 
 /** Why an archive's pod is not there any more; null when it may be. */

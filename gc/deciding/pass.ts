@@ -1,14 +1,6 @@
 import type { Log } from '../../kube/types.ts';
 import type { CollectorMetrics } from '../../observe/metrics.ts';
-import type {
-  Archive,
-  Decision,
-  DecisionRule,
-  Disk,
-  Instant,
-  Plan,
-  PolicyResource,
-} from '../../policy/types.ts';
+import type { Archive, Decision, Disk, Instant, Plan, PolicyResource } from '../../policy/types.ts';
 import type { Enforced, Enforcer } from '../deleting/enforce.ts';
 import type { Failures } from '../deleting/failures.ts';
 import type { Clock } from '../system/clock.ts';
@@ -17,6 +9,7 @@ import { logFields } from '../telling/journal.ts';
 import type { Notice, Notices } from '../telling/notices.ts';
 import { type Breaker, type Held, heldText } from './breaker-state.ts';
 import type { Budget } from './budget.ts';
+import { goesByTime } from './by-time.ts';
 import type { Plans } from './plans.ts';
 import type { Relief } from './relief.ts';
 
@@ -45,9 +38,6 @@ export interface PassReport {
   readonly overBudget: number;
 }
 
-/** Rules that go by the clock. */
-const BY_TIME: ReadonlySet<DecisionRule> = new Set(['age', 'orphan', 'unidentified']);
-
 const NOTHING: Enforced = { deleted: [], freedBytes: 0, spared: 0, failed: 0, left: 0 };
 
 /** From a plan to deletions: what is held back, what the budget allows, and what is carried out. */
@@ -69,7 +59,7 @@ export class Passes {
     const wanted = plan.decisions.filter(({ action, archive, rule }) => {
       if (action === 'keep' || archive.state !== 'complete' || failures.isWaiting(archive.file, now))
         return false;
-      return isSteady || !BY_TIME.has(rule);
+      return isSteady || !goesByTime(rule);
     });
     const holding = relief.allow(
       wanted.filter((decision) => plans.holds(decision)),

@@ -1,5 +1,6 @@
 import { PIN_SUFFIX } from '../archive/names.ts';
 import {
+  type Anchor,
   errorCode,
   type FileName,
   type FileSystem,
@@ -30,9 +31,31 @@ export type Outcome =
 /**
  * Deletes one archive, if what has its name is still the file that `stamp` is of. It is renamed first and looked at
  * once more under a name that nobody else uses; only then it is unlinked. So whatever happens between two looks,
- * another file is never lost, and a crash leaves either the archive or a tombstone (`finishTombstone`).
+ * another file is never lost, and a crash leaves either the archive or a tombstone (`finishTombstone`). All of it is
+ * done in the directory that has the name at the beginning, whatever has it later.
  */
 export async function deleteArchive(
+  files: FileSystem,
+  directory: string,
+  file: string,
+  stamp: Stamp,
+  now: number,
+): Promise<Outcome> {
+  let anchor: Anchor;
+  try {
+    anchor = files.anchor(directory);
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return { kind: 'spared', reason: 'gone' };
+    return { kind: 'failed', operation: 'look', error };
+  }
+  try {
+    return await deleteIn(files, anchor.path, file, stamp, now);
+  } finally {
+    anchor.close();
+  }
+}
+
+async function deleteIn(
   files: FileSystem,
   directory: string,
   file: string,
@@ -71,11 +94,15 @@ export async function finishTombstone(
 ): Promise<(Outcome & { readonly file: string | null }) | null> {
   const epitaph = readTombstone(name);
   if (epitaph === null) return null;
+  let anchor: Anchor | null = null;
   try {
-    const file = epitaph.file ?? fileOf(files, directory, epitaph);
-    return { ...(await finish(files, directory, name, file, { ...epitaph.stamp, device })), file };
+    anchor = files.anchor(directory);
+    const file = epitaph.file ?? fileOf(files, anchor.path, epitaph);
+    return { ...(await finish(files, anchor.path, name, file, { ...epitaph.stamp, device })), file };
   } catch (error) {
     return { kind: 'failed', operation: 'look', error, tombstone: name, file: epitaph.file };
+  } finally {
+    anchor?.close();
   }
 }
 

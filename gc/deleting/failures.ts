@@ -5,6 +5,9 @@ import { errorCode, explain } from '../system/files.ts';
 const FIRST_WAIT_MS = 5_000;
 const LONGEST_WAIT_MS = 10 * 60_000;
 const LONGEST_POSTPONEMENT_MS = 60_000;
+/** Jitter: each wait is so much shorter or longer. */
+const EARLIEST = 0.8;
+const LATEST = 1.2;
 
 interface Waiting {
   readonly state: string | null;
@@ -35,8 +38,8 @@ export class Failures {
   }
 
   isWaiting(key: string, now: Instant): boolean {
-    const until = this.#waiting.get(key)?.until;
-    return until !== undefined && now < until;
+    const waiting = this.#waiting.get(key);
+    return waiting !== undefined && isAhead(waiting, now);
   }
 
   /** Whether it waits because it has failed. */
@@ -47,8 +50,8 @@ export class Failures {
   /** When the next of them may be tried again; null when none waits. */
   nextRetry(now: Instant): Instant | null {
     let next: Instant | null = null;
-    for (const { until } of this.#waiting.values()) {
-      if (until > now && (next === null || until < next)) next = until;
+    for (const waiting of this.#waiting.values()) {
+      if (isAhead(waiting, now) && (next === null || waiting.until < next)) next = waiting.until;
     }
     return next;
   }
@@ -89,7 +92,8 @@ export class Failures {
     if (state !== null) this.#states.set(state, (this.#states.get(state) ?? 0) + 1);
     this.#forget(key);
     const wait = Math.min(longest, FIRST_WAIT_MS * 2 ** Math.min(attempts - 1, 10));
-    this.#waiting.set(key, { state, isFailure, attempts, until: now + wait * (0.8 + 0.4 * this.#random()) });
+    const until = now + wait * (EARLIEST + (LATEST - EARLIEST) * this.#random());
+    this.#waiting.set(key, { state, isFailure, attempts, until });
   }
 
   #forget(key: string): void {
@@ -104,4 +108,9 @@ export class Failures {
       this.#log.info({ was: waiting.state }, 'what failed before fails no more');
     }
   }
+}
+
+/** What would have to wait longer than any wait is long was put off by a clock that has been set back since. */
+function isAhead({ until }: Waiting, now: Instant): boolean {
+  return until > now && until - now <= LATEST * LONGEST_WAIT_MS;
 }

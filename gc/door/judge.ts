@@ -3,6 +3,7 @@ import { type PolicySet, resourceKey, scopeLabel } from '../../policy/govern.ts'
 import { rulesOver } from '../../policy/quota.ts';
 import { OLDEST_FIRST } from '../../policy/reasons.ts';
 import type { Decision, Disk, Instant, Verdict } from '../../policy/types.ts';
+import { goesByTime } from '../deciding/by-time.ts';
 import type { Asked } from './asked.ts';
 import { containerName } from './container.ts';
 import type { DirectoryView } from './directory-view.ts';
@@ -27,6 +28,8 @@ export interface JudgeParts {
   readonly withheld?: (decisions: readonly Decision[]) => readonly Withheld[];
   readonly ledger: Ledger;
   readonly now: () => Instant;
+  /** The time by which archives may be called old; default: now. */
+  readonly trustedNow?: () => Instant;
 }
 
 export interface Judgement {
@@ -57,7 +60,7 @@ export class Judge {
 
   /** @throws Refusal directoryUnknown, policiesUnknown */
   judge(asked: Asked, disk: Disk): Judgement {
-    const { policies, directory, ledger, now } = this.#parts;
+    const { policies, directory, ledger, now, trustedNow } = this.#parts;
     if (!directory.state.ok) {
       const cause = new Error(directory.state.reason);
       throw unknown('directoryUnknown', 'the archives on this node cannot be counted now', cause);
@@ -73,7 +76,11 @@ export class Judge {
     });
     const { namespace, pod, container } = asked;
     const request = { namespace, pod, container, expectedBytes: expected.bytes };
-    const judged = (by: LedgerUsage) => admit(request, by, set, now());
+    const judged = (by: LedgerUsage) => {
+      const verdict = admit(request, by, set, now());
+      const byTime = verdict.admitted && verdict.evict.some(({ rule }) => goesByTime(rule));
+      return byTime && trustedNow ? admit(request, by, set, trustedNow()) : verdict;
+    };
     return { ...this.#carriedOut(asked, usage, expected, judged), expected, usage };
   }
 

@@ -4,7 +4,7 @@ import type { PlacedPodLookup } from '../../kube/placed-pods.ts';
 import type { Log } from '../../kube/types.ts';
 import type { Audit } from '../../observe/audit.ts';
 import type { PolicySet } from '../../policy/govern.ts';
-import type { Decision, Disk } from '../../policy/types.ts';
+import type { Decision, Disk, Instant } from '../../policy/types.ts';
 import { type Clock, systemClock, within } from '../system/clock.ts';
 import type { Authenticator } from './authenticate.ts';
 import type { Authorizer } from './authorize.ts';
@@ -45,6 +45,8 @@ export interface DoorOptions {
    * dry run. What does not fit without them is refused at once. Default: none.
    */
   readonly withheld?: (decisions: readonly Decision[]) => readonly Withheld[];
+  /** The time by which archives may be called old; earlier than now while the clock was just set ahead. Default: now. */
+  readonly trustedNow?: () => Instant;
   readonly kubelet: Kubelet;
   /** Where the ledger outlives the process; or the ledger's store itself. */
   readonly state: string | LedgerStore;
@@ -92,8 +94,19 @@ export type DoorCore = Omit<DoorOptions, 'listen' | 'certificates' | 'clientAuth
 /** @throws a sentence when the ledger cannot be read or written. */
 export function assembleDoor(options: DoorCore, metrics: DoorMetrics): AssembledDoor {
   const { directory, state, log, clock = systemClock, turnBounds } = options;
-  const { policies, disk, evict, withheld, kubelet, authenticator, authorizer, pods, nodeName, audit } =
-    options;
+  const {
+    policies,
+    disk,
+    evict,
+    withheld,
+    trustedNow,
+    kubelet,
+    authenticator,
+    authorizer,
+    pods,
+    nodeName,
+    audit,
+  } = options;
   const store = typeof state === 'string' ? fileLedgerStore(state) : state;
   const ledger = new Ledger({ store, directory, log, now: () => clock.now() });
   const settler = new Settler({ ledger, directory, clock, log });
@@ -104,6 +117,7 @@ export function assembleDoor(options: DoorCore, metrics: DoorMetrics): Assembled
   const judge = new Judge({
     ...{ policies, directory, disk, ledger, now: () => clock.now() },
     ...(withheld && { withheld }),
+    ...(trustedNow && { trustedNow }),
   });
   const passage = new Passage({
     ...{ judge, directory, evict, kubelet, ledger, settler, turns },

@@ -193,11 +193,14 @@ function growingArchive(file: string, facts: FileFacts, pinned: boolean): Archiv
 /** The same archive, standing still, with what was read of it. Spelled out: copies by spread are twice as big. */
 function completeArchive(archive: Archive, reading: Reading, identity: Identity | null): Archive {
   const { file, bytes, allocatedBytes, modifiedAt, pinned, orphan } = archive;
-  const { because, staleTailBytes } = reading;
+  const { because, staleTailBytes, lasting } = reading;
   const known = { file, bytes, allocatedBytes, modifiedAt, state: 'complete', pinned } as const;
   return because === null
     ? { ...known, identity, staleTailBytes, orphan }
-    : { ...known, identity, staleTailBytes, orphan, unidentifiedBecause: because };
+    : {
+        ...{ ...known, identity, staleTailBytes, orphan, unidentifiedBecause: because },
+        ...(!lasting && { unread: true }),
+      };
 }
 
 /** Whether a look sees the file that is known, unchanged. The device is the directory's. */

@@ -1,5 +1,6 @@
 import type { Log } from '../../kube/types.ts';
 import { formatDuration } from '../../policy/duration.ts';
+import type { Instant } from '../../policy/types.ts';
 import type { Clock } from './clock.ts';
 
 /** Clocks are slewed by less; a step of more is somebody's doing, or a machine that has slept. */
@@ -18,6 +19,8 @@ export class ClockWatch {
   /** The time less what has passed since the process began. */
   #offset: number;
   #doubtedAt: number | null = null;
+  /** The same before the steps that are in doubt. */
+  #trustedOffset: number;
 
   /** @param onStep called when the clock was set: what was planned by its former time no longer holds. */
   constructor(clock: Clock, log: Log, onStep: () => void) {
@@ -25,6 +28,7 @@ export class ClockWatch {
     this.#log = log;
     this.#onStep = onStep;
     this.#offset = clock.now() - clock.elapsed();
+    this.#trustedOffset = this.#offset;
   }
 
   /** Looks at the clock. False for ten minutes after a step of more than a minute, in either direction. */
@@ -42,6 +46,13 @@ export class ClockWatch {
       this.#doubtedAt = null;
       this.#log.info({}, 'the clock goes as it should; ages count again');
     }
+    if (this.#doubtedAt === null) this.#trustedOffset = offset;
     return this.#doubtedAt === null;
+  }
+
+  /** The time by which archives may be called old: what it would be, while the clock was just set ahead. */
+  trustedNow(): Instant {
+    const now = this.#clock.now();
+    return this.isSteady() ? now : Math.min(now, this.#clock.elapsed() + this.#trustedOffset);
   }
 }

@@ -37,6 +37,12 @@ export interface OpenFile {
   close(): void;
 }
 
+/** A directory that is held open: its path leads to it, whatever takes its name meanwhile. */
+export interface Anchor {
+  readonly path: string;
+  close(): void;
+}
+
 export interface WatchHandlers {
   /** Something happened under this name; null when the system does not say where. */
   event(name: string | null): void;
@@ -59,6 +65,8 @@ export interface FileSystem {
   exists(path: FileName): boolean;
   /** For reading; refuses a link (ELOOP) and does not wait for a FIFO's writer. */
   open(path: FileName): OpenFile;
+  /** Throws where there is no directory. Follows links. */
+  anchor(directory: string): Anchor;
   /** Replaces what has the name `to`. */
   rename(from: FileName, to: FileName): Promise<void>;
   /** Gives a file a further name; never replaces what has that name (EEXIST). */

@@ -14,6 +14,7 @@ import {
 } from 'node:fs';
 import { link, rename, statfs, unlink } from 'node:fs/promises';
 import {
+  type Anchor,
   errorCode,
   type FileFacts,
   type FileKind,
@@ -49,6 +50,7 @@ export const nodeFiles: FileSystem = {
   stat: (path) => factsOrNull(() => statSync(path, STAT_OPTIONS)),
   exists: (path) => look(() => lstatSync(path, STAT_OPTIONS)) !== undefined,
   open: (path) => new NodeFile(openSync(path, OPEN_FLAGS)),
+  anchor: (directory) => new NodeAnchor(directory),
   rename,
   link,
   unlink,
@@ -85,6 +87,30 @@ class NodeListing implements Listing {
   close(): void {
     this.#directory.closeSync();
   }
+}
+
+/**
+ * By way of the descriptor, for node has no `renameat`: who swaps the directory for a link between two calls would
+ * have the second one act on what the link leads to.
+ */
+class NodeAnchor implements Anchor {
+  readonly path: string;
+  readonly #descriptor: number;
+
+  constructor(directory: string) {
+    this.#descriptor = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY);
+    const path = `/proc/self/fd/${this.#descriptor}`;
+    // Elsewhere than on Linux, and without /proc, there is the name alone.
+    this.path = isDirectory(path) ? path : directory;
+  }
+
+  close(): void {
+    closeSync(this.#descriptor);
+  }
+}
+
+function isDirectory(path: string): boolean {
+  return factsOrNull(() => statSync(path, STAT_OPTIONS))?.kind === 'directory';
 }
 
 class NodeFile implements OpenFile {

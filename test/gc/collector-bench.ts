@@ -118,6 +118,7 @@ export class HookedFiles implements FileSystem {
   stat: FileSystem['stat'] = (path) => this.#hooked('stat', path, () => this.real.stat(path));
   exists: FileSystem['exists'] = (path) => this.#hooked('exists', path, () => this.real.exists(path));
   open: FileSystem['open'] = (path) => this.#hooked('open', path, () => this.real.open(path));
+  anchor: FileSystem['anchor'] = (path) => this.#hooked('anchor', path, () => this.real.anchor(path));
   rename: FileSystem['rename'] = (from, to) => this.#later('rename', from, () => this.real.rename(from, to));
   link: FileSystem['link'] = (from, to) => this.#later('link', from, () => this.real.link(from, to));
   unlink: FileSystem['unlink'] = (path) => this.#later('unlink', path, () => this.real.unlink(path));
@@ -126,12 +127,12 @@ export class HookedFiles implements FileSystem {
     this.#hooked('watch', path, () => this.real.watch(path, handlers));
 
   #hooked<T>(operation: keyof FileSystem, path: FileName, call: () => T): T {
-    this.before(operation, path);
+    this.before(operation, this.real.plain(path));
     return call();
   }
 
   async #later(operation: Mutating, path: FileName, call: () => Promise<void>): Promise<void> {
-    this.before(operation, path);
+    this.before(operation, this.real.plain(path));
     await call();
   }
 }

@@ -421,6 +421,47 @@ describe('collector: when it must not delete', () => {
     bench.clock.set(bench.clock.now() - 24 * HOUR);
     await bench.clock.advance(HOUR);
     assert.ok(bench.files.real.calls.list - before > 50);
+    const least = bench.files.real.calls.list;
+    bench.clock.set(bench.clock.now() - 119_000);
+    await bench.clock.advance(70_000);
+    assert.ok(bench.files.real.calls.list > least, 'nor does it wait until the clock has caught up');
+    await bench.collector.stop();
+  });
+
+  it('waits no longer than ever for another try when the clock is set back', async () => {
+    const bench = new CollectorBench([KEEP_TWO]);
+    four(bench);
+    bench.files.before = (operation) => {
+      if (operation === 'unlink') throw Object.assign(new Error('EIO'), { code: 'EIO' });
+    };
+    await bench.start();
+    assert.deepEqual(bench.names, [named(3), named(4), '†', '†']);
+    bench.files.before = () => {};
+    bench.clock.set(bench.clock.now() - 24 * HOUR);
+    await bench.clock.advance(14 * MINUTE);
+    assert.deepEqual(bench.names, [named(3), named(4)]);
+    await bench.collector.stop();
+  });
+
+  it('what could not be read for a moment, as if it were nobody’s', async () => {
+    const unidentified = { unidentified: { timeThreshold: '30m' } };
+    const bench = new CollectorBench([
+      policy({ ...unidentified, namespacePolicies: [{ namespace: 'shop' }] }),
+    ]);
+    four(bench);
+    bench.files.real.write(bench.at('checkpoint-half.tar'), 'half', bench.clock.now() - HOUR);
+    bench.files.before = (operation, path) => {
+      if (operation !== 'open' || String(path).includes('half')) return;
+      throw Object.assign(new Error('EMFILE'), { code: 'EMFILE' });
+    };
+    await bench.start();
+    await bench.clock.advance(30 * MINUTE);
+    assert.deepEqual(bench.names, [named(1), named(2), named(3), named(4)]);
+    const { decisions } = bench.collector.report?.plan ?? { decisions: [] };
+    assert.equal(decisions[0]?.reason, 'is kept: it could not be read: too many files are open (EMFILE)');
+    bench.files.before = () => {};
+    await bench.clock.advance(2 * MINUTE);
+    assert.equal(bench.parts.inventory.get(named(1))?.identity?.namespace, 'shop');
     await bench.collector.stop();
   });
 

@@ -10,8 +10,9 @@ export class FakeClock implements Clock {
     this.#now = start;
   }
 
+  /** Whole milliseconds, as `Date.now`. */
   now(): number {
-    return this.#now;
+    return Math.floor(this.#now);
   }
 
   elapsed(): number {

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type {
+  Anchor,
   FileFacts,
   FileKind,
   FileName,
@@ -22,6 +23,8 @@ type Operation =
   | 'statfs'
   | 'watch';
 
+const DESCRIPTORS = '/proc/self/fd/';
+
 interface Node {
   readonly kind: FileKind;
   readonly inode: bigint;
@@ -39,9 +42,15 @@ interface Node {
 export class FakeFiles implements FileSystem {
   readonly calls = { list: 0, lstat: 0, open: 0, read: 0, bytesRead: 0 };
   disk: Disk = { totalBytes: 1e12, freeBytes: 5e11, totalInodes: 1e6, freeInodes: 5e5 };
+  /** No watch hears anything: events are lost, as when inotify's queue overflows. */
+  deaf = false;
+  /** Called after each change. */
+  onChange: () => void = () => {};
   readonly #root: Node;
   readonly #faults = new Map<string, string>();
   readonly #watches = new Set<{ readonly node: Node; readonly handlers: WatchHandlers }>();
+  readonly #anchors = new Map<string, { readonly node: Node; readonly directory: string }>();
+  #descriptors = 2;
   #inodes = 0n;
 
   constructor() {
@@ -62,11 +71,26 @@ export class FakeFiles implements FileSystem {
   /** Writes in place when the file is there: the same inode, as the runtimes do it. */
   write(path: FileName, content: Buffer | string, modifiedMs = 0): void {
     const bytes = Buffer.from(content);
-    const modifiedNs = BigInt(modifiedMs) * 1_000_000n;
+    const modifiedNs = nanoseconds(modifiedMs);
     const node = this.#find(path, false);
     if (node === null) this.#make(path, 'file', { content: bytes, modifiedNs });
     else Object.assign(node, { content: bytes, modifiedNs });
     this.#notify(path);
+  }
+
+  /** Opens a file, and makes it, as runtimes do: what is written goes to it, whatever its name is by then. */
+  writer(path: FileName): (content: Buffer, modifiedMs: number) => void {
+    const node = this.#find(path, false) ?? this.#make(path, 'file', {});
+    return (content, modifiedMs) => {
+      Object.assign(node, { content, modifiedNs: nanoseconds(modifiedMs) });
+      this.#notify(path);
+    };
+  }
+
+  /** What a file holds, for looking at only; null where no file is. */
+  contentOf(path: FileName): Buffer | null {
+    const node = this.#find(path, false);
+    return node?.kind === 'file' ? node.content : null;
   }
 
   /** Puts these very bytes in, so that a test can change them. */
@@ -76,7 +100,7 @@ export class FakeFiles implements FileSystem {
   }
 
   touch(path: FileName, modifiedMs: number): void {
-    this.#at('lstat', path).modifiedNs = BigInt(modifiedMs) * 1_000_000n;
+    this.#at('lstat', path).modifiedNs = nanoseconds(modifiedMs);
     this.#notify(path);
   }
 
@@ -167,9 +191,28 @@ export class FakeFiles implements FileSystem {
     };
   }
 
+  anchor(directory: string): Anchor {
+    const node = this.#at('open', directory, true);
+    if (node.kind !== 'directory') throw failure('ENOTDIR', 'anchor');
+    const path = `${DESCRIPTORS}${++this.#descriptors}`;
+    this.#anchors.set(path, { node, directory });
+    return { path, close: () => this.#anchors.delete(path) };
+  }
+
+  /** The name by which an anchored path was come by. */
+  plain(path: FileName): FileName {
+    const [anchor] = /^\/proc\/self\/fd\/\d+/.exec(keyOf(path)) ?? [];
+    const directory = anchor === undefined ? undefined : this.#anchors.get(anchor)?.directory;
+    if (anchor === undefined || directory === undefined) return path;
+    const rest = Buffer.from(keyOf(path).slice(anchor.length), 'latin1');
+    return typeof path === 'string' ? directory + rest : Buffer.concat([Buffer.from(directory), rest]);
+  }
+
   async rename(from: FileName, to: FileName): Promise<void> {
     const node = this.#at('rename', from);
     const { parent, name } = this.#parentOf(to);
+    // Two names of one file: POSIX does nothing, and both stay.
+    if (parent.entries.get(name) === node) return;
     if (parent.entries.has(name)) this.remove(to);
     this.remove(from);
     parent.entries.set(name, node);
@@ -203,6 +246,8 @@ export class FakeFiles implements FileSystem {
   }
 
   #notify(path: FileName): void {
+    this.onChange();
+    if (this.deaf) return;
     const { parent, name } = this.#parentOf(path);
     const told = Buffer.from(name, 'latin1').toString('utf8');
     for (const { node, handlers } of [...this.#watches]) if (node === parent) handlers.event(told);
@@ -233,7 +278,7 @@ export class FakeFiles implements FileSystem {
   }
 
   #check(operation: Operation, path: FileName): void {
-    const code = this.#faults.get(`${operation} ${keyOf(path)}`);
+    const code = this.#faults.get(`${operation} ${keyOf(this.plain(path))}`);
     if (code !== undefined) throw failure(code, operation);
   }
 
@@ -245,8 +290,11 @@ export class FakeFiles implements FileSystem {
   }
 
   #find(path: FileName, follow: boolean): Node | null {
-    let node: Node | undefined = this.#root;
-    for (const part of keyOf(path).split('/').filter(Boolean)) {
+    const key = keyOf(path);
+    const [anchor = ''] = /^\/proc\/self\/fd\/\d+/.exec(key) ?? [];
+    let node: Node | undefined = anchor === '' ? this.#root : this.#anchors.get(anchor)?.node;
+    if (node === undefined) return null;
+    for (const part of key.slice(anchor.length).split('/').filter(Boolean)) {
       if (node.kind === 'link') node = this.#find(node.target, true) ?? undefined;
       node = node?.entries.get(part);
       if (node === undefined) return null;
@@ -275,6 +323,10 @@ export class FakeFiles implements FileSystem {
       links: node.links,
     };
   }
+}
+
+function nanoseconds(ms: number): bigint {
+  return BigInt(Math.floor(ms)) * 1_000_000n;
 }
 
 /** As `OpenFile.read` does it. */

@@ -66,7 +66,7 @@ function brokenUnder(policy: Rule, governed: readonly Archive[]): Broken[] {
 
 function brokenUnidentified(resources: readonly PolicyResource[], counted: readonly Archive[]): Broken[] {
   const limits = new PolicySet(resources).unidentified?.unidentified;
-  const left = counted.filter((each) => each.identity === null);
+  const left = counted.filter((each) => each.identity === null && !each.unread);
   const { maxAgeMs, maxTotalBytes, restMs = 0 } = limits ?? {};
   const rests = (each: Archive) => NOW < each.modifiedAt + restMs;
   const rested = left.filter((each) => each.pinned || !rests(each));

@@ -207,7 +207,8 @@ function actUnidentified(world: World, resources: readonly PolicyResource[]): vo
   if (owner === undefined || limits === undefined) return;
   const present = () =>
     world.all.filter(
-      (each) => each.identity === null && each.state !== 'growing' && !world.fates.has(each.file),
+      (each) =>
+        each.identity === null && !each.unread && each.state !== 'growing' && !world.fates.has(each.file),
     );
   const rests = (each: Archive) => world.now < each.modifiedAt + (limits.restMs ?? 600_000);
   for (const each of present()) {

@@ -95,6 +95,7 @@ function archiveOf(number: number, index: number): Archive {
   const since = NOW - dice.roll(8) * SECOND + dice.roll(3) - 1;
   const linked = dice.once(10);
   const file = `checkpoint-${whose.pod}_${whose.namespace}-${whose.container}-${dice.roll(50)}-${index}.tar`;
+  const isUnread = unidentified && dice.once(4);
   const isOrphan = gone && !unidentified && state === 'complete';
   return {
     file,
@@ -106,6 +107,7 @@ function archiveOf(number: number, index: number): Archive {
     identity: unidentified ? null : whose,
     staleTailBytes: state === 'complete' ? staleTailBytes : 0,
     orphan: isOrphan ? { since, why: 'absent' } : null,
+    ...(isUnread && { unread: true }),
   };
 }
 

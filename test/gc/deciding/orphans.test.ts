@@ -249,6 +249,40 @@ describe('an answer', () => {
     made.orphans.stop();
   });
 
+  it('that took its time says nothing of an archive that was made meanwhile', async () => {
+    const made = new LookUps();
+    const { promise: answer, resolve } = Promise.withResolvers<PodFacts | null>();
+    let asked = 0;
+    made.pods.get = () => {
+      asked += 1;
+      return answer;
+    };
+    const first = made.archive(1);
+    made.watch(first);
+    await made.clock.advance(5_000);
+    const second = made.archive(2, made.clock.now() - 1_000);
+    made.watch(first, second);
+    await made.clock.advance(4_000);
+    resolve(null);
+    await settled();
+    assert.equal(made.proofs.get(named(1))?.why, 'absent');
+    assert.equal(made.proofs.has(named(2)), false, 'when it was asked there was no such archive');
+    assert.equal(await made.orphans.confirm(second), 'confirmed', 'by another answer');
+    assert.equal(asked, 2);
+    made.orphans.stop();
+  });
+
+  it('proves something of an archive from the future, too', async () => {
+    const made = new LookUps();
+    const archive = made.archive(1, made.clock.now() + HOUR);
+    made.watch(archive);
+    await made.clock.advance(1_000);
+    assert.equal(made.proofs.get(named(1))?.why, 'absent');
+    assert.equal(await made.orphans.confirm(archive), 'confirmed');
+    assert.equal(made.pods.asked.length, 1);
+    made.orphans.stop();
+  });
+
   it('confirms nothing once what the API server says may be old', async () => {
     const made = new LookUps();
     const archive = made.archive(1);

@@ -189,7 +189,8 @@ describe('deletion', () => {
         real.mkdir(DIRECTORY);
         real.write(PATH, 'of another directory', 5);
       },
-      outcome: 'changed',
+      // The one that was meant, where it is now.
+      outcome: 'deleted',
       left: [`${FILE}: of another directory`],
     },
     {
@@ -199,7 +200,7 @@ describe('deletion', () => {
         real.remove(DIRECTORY);
         real.mkdir(DIRECTORY);
       },
-      outcome: 'gone',
+      outcome: 'deleted',
       left: [],
     },
     {

@@ -139,6 +139,8 @@ describe('evictions for a checkpoint', () => {
     assert.deepEqual(wanted(bench), []);
     await bench.clock.advance(59 * SECOND);
     assert.deepEqual(wanted(bench), []);
+    await bench.clock.advance(2 * SECOND);
+    assert.deepEqual([...bench.parts.active.forRequests.resources()], [broad], 'whenever the next scan is');
     await bench.collector.stop();
   });
 });

@@ -167,6 +167,33 @@ function contract(name: string, makeWorld: () => World): void {
       assert.equal(world.files.exists(at('moved')), false);
     });
 
+    it('renames a file onto itself, or another name of it, without effect', async () => {
+      world.write('one-name', 'x');
+      await world.files.link(at('one-name'), at('two-names'));
+      await world.files.rename(at('one-name'), at('one-name'));
+      await world.files.rename(at('one-name'), at('two-names'));
+      assert.ok(world.files.exists(at('one-name')) && world.files.exists(at('two-names')));
+    });
+
+    it('holds a directory by what it is, whatever takes its name', async () => {
+      world.mkdir('held');
+      world.write('held/mine', 'mine');
+      const anchor = world.files.anchor(`${world.directory}/held`);
+      await world.files.rename(at('held'), at('moved-away'));
+      world.mkdir('held');
+      world.write('held/mine', 'another');
+      assert.equal(world.files.lstat(pathOf(anchor.path, 'mine'))?.bytes, 4);
+      await world.files.rename(pathOf(anchor.path, 'mine'), pathOf(anchor.path, 'renamed'));
+      await world.files.link(pathOf(anchor.path, 'renamed'), pathOf(anchor.path, 'linked'));
+      await world.files.unlink(pathOf(anchor.path, 'renamed'));
+      assert.deepEqual(names(anchor.path), ['linked']);
+      anchor.close();
+      assert.deepEqual(names(`${world.directory}/held`), ['mine']);
+      assert.equal(factsOf('moved-away/linked').bytes, 4);
+      assert.throws(() => world.files.anchor(`${world.directory}/absent`), { code: 'ENOENT' });
+      assert.throws(() => world.files.anchor(`${world.directory}/held/mine`), { code: 'ENOTDIR' });
+    });
+
     it('measures the disk', async () => {
       const disk = await world.files.statfs(world.directory);
       assert.ok(disk.totalBytes > disk.freeBytes && disk.freeBytes > 0);

@@ -1,0 +1,168 @@
+import assert from 'node:assert/strict';
+import { TarWalk } from '../../../gc/archive/tar.ts';
+import { MeteredFile, walkFile } from '../../../gc/archive/tar-file.ts';
+import { Pace } from '../../../gc/system/pace.ts';
+import { bytesOf, type ManifestEntry, sealed } from '../archives.ts';
+import { readAt } from '../fake-files.ts';
+
+const BLOCK = 512;
+/** Bytes that a mutation may add behind an archive's end. */
+const SPARE = 4_096;
+
+export type Range = readonly [from: number, to: number];
+type Random = (below: number) => number;
+
+/** A real archive in memory, where it can be changed and put back. */
+export interface Subject {
+  readonly row: ManifestEntry;
+  /** Room for more than the archive. */
+  readonly buffer: Buffer;
+  readonly pristine: Buffer;
+  readonly headersAt: readonly number[];
+  /** Headers, and the two blocks of the end marker. */
+  readonly frame: readonly Range[];
+  readonly spec: Range;
+  /** Where the spec says which runtime wrote it, and whose it is. */
+  readonly deciding: readonly Range[];
+}
+
+export async function subjectOf(row: ManifestEntry): Promise<Subject> {
+  const pristine = bytesOf(row);
+  const headersAt: number[] = [];
+  const read = (into: Buffer, length: number, position: number) => {
+    headersAt.push(position);
+    return readAt(pristine, into, length, position);
+  };
+  const file = new MeteredFile({ facts: () => assert.fail(), read, close() {} });
+  const walk = row.compression === 'none' ? await walkFile(file, pristine.length, new Pace()) : new TarWalk();
+  const [place] = walk.specs;
+  const spec: Range = place === undefined ? [0, 0] : [place.at, place.at + place.bytes];
+  return {
+    row,
+    buffer: Buffer.concat([pristine, Buffer.alloc(SPARE)]),
+    pristine,
+    headersAt,
+    frame: headersAt.map((at) => [at, at + BLOCK]),
+    spec,
+    deciding: decidingIn(pristine, spec),
+  };
+}
+
+const DECIDING =
+  /"(?:io\.container\.manager|io\.kubernetes\.[-.\w]+|annotations)":\s*(?:"(?:[^"\\]|\\.)*"|\{)/g;
+
+/**
+ * A flipped byte in one of these names somebody else, or lets forged keys speak: nothing in an archive says that it
+ * was not so from the beginning.
+ */
+function decidingIn(bytes: Buffer, [from, to]: Range): Range[] {
+  const text = bytes.toString('latin1', from, to);
+  return [...text.matchAll(DECIDING)].map(({ 0: match, index }) => [
+    from + index,
+    from + index + match.length,
+  ]);
+}
+
+/** What was done to an archive. */
+export interface Mutated {
+  readonly end: number;
+  readonly changed: readonly Range[];
+  /** Bytes behind the end marker that were not there before. */
+  readonly tail: number;
+  /** Everything behind this was moved. */
+  readonly movedFrom: number;
+}
+
+type Mutation = (subject: Subject, random: Random) => Range;
+
+function pick<T>(all: readonly T[], random: Random): T {
+  return all[random(all.length)] ?? assert.fail('nothing to pick from');
+}
+
+const IN_PLACE: readonly Mutation[] = [
+  function flip({ buffer, pristine }, random) {
+    const at = random(pristine.length);
+    buffer[at] = random(256);
+    return [at, at + 1];
+  },
+  function flipInHeader({ buffer, headersAt }, random) {
+    const at = pick(headersAt, random) + random(BLOCK);
+    buffer[at] = random(256);
+    return [at, at + 1];
+  },
+  function flipInSpec({ buffer, spec: [from, to] }, random) {
+    const at = from + random(Math.max(1, to - from));
+    buffer[at] = random(256);
+    return [at, at + 1];
+  },
+  function zeroBlock({ buffer, pristine }, random) {
+    const at = random(pristine.length >> 9) << 9;
+    buffer.fill(0, at, at + BLOCK);
+    return [at, at + BLOCK];
+  },
+  function copyBlocks({ buffer, pristine }, random) {
+    const blocks = pristine.length >> 9;
+    const [from, to] = [random(blocks) << 9, random(blocks) << 9];
+    const length = Math.min((1 + random(8)) << 9, pristine.length - Math.max(from, to));
+    buffer.copy(buffer, to, from, from + length);
+    return [to, to + length];
+  },
+  function copyHeader({ buffer, headersAt }, random) {
+    const [from, to] = [pick(headersAt, random), pick(headersAt, random)];
+    buffer.copy(buffer, to, from, from + BLOCK);
+    return [to, to + BLOCK];
+  },
+  /** With a checksum that holds, as nothing but intent makes it. */
+  function forgeHeader({ buffer, headersAt }, random) {
+    const at = pick(headersAt, random);
+    const block = buffer.subarray(at, at + BLOCK);
+    const field = pick([0, 124, 135, 156, 257, 345], random);
+    for (let i = 0; i < 4; i++)
+      block[field + random(12)] = pick(
+        [0, 32, 48, 49, 55, 46, 47, 120, 103, 76, 128, 255, random(256)],
+        random,
+      );
+    sealed(block);
+    return [at, at + BLOCK];
+  },
+];
+
+/** Changes an archive in its buffer; `restore` takes it back. */
+export function mutate(subject: Subject, random: Random): Mutated {
+  const { buffer, pristine } = subject;
+  const changed: Range[] = [];
+  for (let left = random(4); left > 0; left--) changed.push(pick(IN_PLACE, random)(subject, random));
+  const whole = { end: pristine.length, changed, tail: 0, movedFrom: pristine.length };
+  switch (random(10)) {
+    case 0:
+      return { ...whole, end: random(pristine.length), movedFrom: 0 };
+    case 1:
+    case 2: {
+      // What an earlier and longer archive leaves, which begins anywhere in a record of tar.
+      const tail = 1 + random(SPARE);
+      for (let at = 0; at < tail; at += 1) buffer[pristine.length + at] = 1 + random(255);
+      return { ...whole, end: pristine.length + tail, tail };
+    }
+    case 3: {
+      const [at, bytes] = [random(pristine.length), pick([1, BLOCK, random(2_000)], random)];
+      buffer.copyWithin(at, Math.min(at + bytes, pristine.length), pristine.length);
+      return { ...whole, end: Math.max(at, pristine.length - bytes), movedFrom: at };
+    }
+    case 4: {
+      const [at, bytes] = [random(pristine.length), pick([1, BLOCK, random(2_000)], random)];
+      buffer.copyWithin(at + bytes, at, pristine.length);
+      return { ...whole, end: pristine.length + bytes, movedFrom: at };
+    }
+    default:
+      return whole;
+  }
+}
+
+export function restore({ buffer, pristine }: Subject, { changed, movedFrom, end }: Mutated): void {
+  for (const [from, to] of changed) pristine.copy(buffer, from, from, to);
+  if (movedFrom < pristine.length && end > 0) pristine.copy(buffer, movedFrom, movedFrom);
+}
+
+export function touches(changed: readonly Range[], ranges: readonly Range[]): boolean {
+  return changed.some(([from, to]) => ranges.some(([start, end]) => from < end && to > start));
+}

@@ -1,0 +1,85 @@
+import { Header } from 'tar';
+import type { Identity } from '../../../policy/types.ts';
+import { archive, entry, spec } from '../archives.ts';
+
+/** What an archive's bytes say, read in the plainest way, by the npm package `tar` and not by the reader under test. */
+export interface Content {
+  /** It ends with two zero blocks. */
+  readonly whole: boolean;
+  /** Null where it is not whole, or names nobody. */
+  readonly identity: Identity | null;
+  readonly staleTailBytes: number;
+}
+
+const BLOCK = 512;
+const NOTHING: Content = { whole: false, identity: null, staleTailBytes: 0 };
+const known = new WeakMap<Buffer, Content>();
+
+export function contentOf(bytes: Buffer): Content {
+  const seen = known.get(bytes);
+  if (seen !== undefined) return seen;
+  const content = read(bytes);
+  known.set(bytes, content);
+  return content;
+}
+
+function read(bytes: Buffer): Content {
+  const specs: Buffer[] = [];
+  for (let at = 0; at + BLOCK <= bytes.length; ) {
+    const header = new Header(bytes, at);
+    if (header.nullBlock) {
+      const second = bytes.subarray(at + BLOCK, at + 2 * BLOCK);
+      if (second.length < BLOCK || second.some((byte) => byte !== 0)) return NOTHING;
+      const staleTailBytes = bytes.length - at - 2 * BLOCK;
+      const [only, more] = specs;
+      const identity = only === undefined || more !== undefined ? null : identityIn(only.toString());
+      return { whole: true, identity, staleTailBytes };
+    }
+    if (!header.cksumValid || header.size === undefined) return NOTHING;
+    const end = at + BLOCK + header.size;
+    if (header.path === 'spec.dump') specs.push(bytes.subarray(at + BLOCK, end));
+    at = Math.ceil(end / BLOCK) * BLOCK;
+  }
+  return NOTHING;
+}
+
+const KEY = 'io.kubernetes.cri.';
+
+function identityIn(text: string): Identity | null {
+  try {
+    const { annotations } = JSON.parse(text);
+    const [namespace, pod, container, podUid] = [
+      annotations[`${KEY}sandbox-namespace`],
+      annotations[`${KEY}sandbox-name`],
+      annotations[`${KEY}container-name`],
+      annotations[`${KEY}sandbox-uid`],
+    ].map((value) => (typeof value === 'string' ? value : null));
+    if (!namespace || !pod || !container) return null;
+    return { namespace, pod, container, podUid: podUid ?? null };
+  } catch {
+    // Half of one archive and half of another.
+    return null;
+  }
+}
+
+/** A sound archive with so many blocks of memory. */
+export function contentFor({ namespace, pod, container, podUid }: Identity, blocks: number): Buffer {
+  return archive(
+    entry('checkpoint/pages-1.img', Buffer.alloc(blocks * BLOCK, 7)),
+    entry(
+      'spec.dump',
+      spec({
+        [`${KEY}sandbox-namespace`]: namespace,
+        [`${KEY}sandbox-name`]: pod,
+        [`${KEY}container-name`]: container,
+        ...(podUid !== null && { [`${KEY}sandbox-uid`]: podUid }),
+      }),
+    ),
+  );
+}
+
+/** What stands in a file after so many bytes of `over` were written from its start, without cutting it off. */
+export function overlaid(under: Buffer, over: Buffer, bytes: number): Buffer {
+  const written = over.subarray(0, bytes);
+  return Buffer.concat([written, under.subarray(written.length)]);
+}

@@ -1,0 +1,307 @@
+import { PIN_SUFFIX, TOMBSTONE_PREFIX } from '../../../gc/archive/names.ts';
+import { readTombstone } from '../../../gc/deleting/tombstones.ts';
+import type { Archive, DecisionRule, Identity, OrphanProof, PolicyResource } from '../../../policy/types.ts';
+import { type Fate, referencePlan } from '../../policy/reference.ts';
+import { isGone } from './api-server.ts';
+import { archivesIn, DIRECTORY, type Entry, isArchiveName, type Snapshot } from './directory.ts';
+import type { Witness } from './life.ts';
+import type { ModelNode } from './node.ts';
+
+/** Milliseconds until a hint of the watch has arrived and been acted on. */
+const HINT_MS = 160;
+/** A new process, and one whose clock was set, waits again for young archives to stand still. */
+const YOUNG_MS = 7_000;
+/** Where hints are lost the rescan makes up for it: every minute, and a tenth. */
+const RESCAN_MS = 75_000;
+/** A look-up may take so long. */
+const LOOKUP_MS = 11_000;
+/** How old an answer of the API server may be that confirms an orphan. */
+const FRESH_MS = 2_300;
+/** For so long after the clock was set nothing goes for its age. */
+const DOUBT_MS = 600_000;
+/** A resource is accepted when for a minute all that it would do could be seen. */
+const PROBATION_MS = 55_000;
+
+const BY_TIME: ReadonlySet<DecisionRule> = new Set(['age', 'orphan', 'unidentified']);
+
+/** A file on its way out. */
+interface Doomed {
+  readonly name: string;
+  readonly entry: Entry;
+}
+
+/**
+ * Stands beside the collector and looks at each of its calls that change the directory, knowing the truth: whether
+ * the slow reference planner asks for that deletion too, of the directory as it is or was a moment ago.
+ */
+export class Judge implements Witness {
+  /** The first thing that was wrong. */
+  fault: string | null = null;
+  deletions = 0;
+  readonly byRule = new Map<string, number>();
+  readonly #node: ModelNode;
+  readonly #doomed = new Map<string, Doomed>();
+
+  constructor(node: ModelNode) {
+    this.#node = node;
+  }
+
+  fail(what: string): void {
+    if (this.fault !== null) return;
+    this.fault = what;
+    this.#node.tell(`WRONG: ${what}`);
+  }
+
+  rename(from: string, to: string): void {
+    const [name, tombstone] = [nameIn(from), nameIn(to)];
+    this.#node.tell(`        renames ${name}`);
+    const { entries } = this.#node.directory.now;
+    if (name === null || !isArchiveName(name)) this.fail(`${from}, which is no archive, is renamed`);
+    else if (!tombstone?.startsWith(TOMBSTONE_PREFIX)) this.fail(`${from} is renamed to ${to}`);
+    else if (entries.has(tombstone)) this.fail(`${from} is renamed onto ${to}`);
+    else this.#doom(name, tombstone);
+  }
+
+  #doom(name: string, tombstone: string): void {
+    const { entries } = this.#node.directory.now;
+    const entry = entries.get(name);
+    // Somebody else was quicker.
+    if (entry === undefined) return;
+    this.#doomed.set(tombstone, { name, entry });
+    if (entries.has(name + PIN_SUFFIX)) this.fail(`${name} is pinned and deleted`);
+    this.deletions += 1;
+    const why = this.#objection(name, entry);
+    if (why !== null) this.fail(`${name} is deleted, although ${why}`);
+  }
+
+  link(existing: string, name: string): void {
+    const doomed = this.#doomed.get(nameIn(existing) ?? '');
+    this.#node.tell(`        gives ${doomed?.name} its name back`);
+    if (doomed === undefined || nameIn(name) !== doomed.name) this.fail(`${existing} is linked to ${name}`);
+  }
+
+  unlink(path: string): void {
+    const tombstone = nameIn(path) ?? '';
+    const doomed = this.#doomed.get(tombstone);
+    if (doomed === undefined) {
+      this.fail(`${path}, which is no tombstone of an archive, is unlinked`);
+      return;
+    }
+    const { entries } = this.#node.directory.now;
+    const entry = entries.get(tombstone);
+    if (entry === undefined || entries.get(doomed.name)?.inode === entry.inode) return;
+    this.#node.tell(`        unlinks ${doomed.name}`);
+    if (!isSameFile(entry, doomed.entry)) this.fail(`${doomed.name} is another file by now, and unlinked`);
+    // A name that is too long for a tombstone is found again by its pin alone.
+    if (entries.has(doomed.name + PIN_SUFFIX) && readTombstone(tombstone)?.file !== null)
+      this.fail(`${doomed.name} was pinned before its last look, and is unlinked`);
+  }
+
+  /** Why the truth would keep it, at each moment that the collector may have decided by; null when it would not. */
+  #objection(name: string, entry: Entry): string | null {
+    const { clock, directory } = this.#node;
+    const elapsed = clock.elapsed();
+    const windowMs = this.windowMs();
+    let why: string | null = null;
+    let end = elapsed;
+    const [newest, oldest] = [new Map<string, Entry>(), new Map<string, Entry>()];
+    for (const snapshot of directory.within(windowMs)) {
+      const then = snapshot.entries.get(name);
+      if (then === undefined || !isSameFile(then, entry)) {
+        return why ?? 'it is not what was decided on';
+      }
+      for (const moment of new Set([end, Math.max(snapshot.at, elapsed - windowMs)])) {
+        const objection = this.#objectionAt(snapshot, moment, name);
+        if (objection === null) return null;
+        why ??= objection;
+      }
+      end = snapshot.at;
+      // Where events were lost the collector may know that one file has come, and not that another has gone.
+      for (const [each, of] of snapshot.entries) {
+        if (!newest.has(each)) newest.set(each, of);
+        oldest.set(each, of);
+      }
+      if (windowMs < RESCAN_MS) continue;
+      for (const entries of [newest, oldest]) {
+        if (this.#objectionAt({ ...snapshot, entries }, elapsed, name) === null) return null;
+      }
+    }
+    return why ?? 'it was not there';
+  }
+
+  /** For so long the collector may go by what is not so any more. */
+  windowMs(): number {
+    const { clock, weather, files, process, disturbedAt, clockSetAt, api, flavour } = this.#node;
+    const elapsed = clock.elapsed();
+    // Whoever is evicted as an orphan is looked up once more, and what is decided meanwhile waits.
+    const lookUpMs = flavour === 'pressure' && elapsed - api.slowAt < LOOKUP_MS ? LOOKUP_MS : 0;
+    const slow = 4 * weather.latencyMs + lookUpMs;
+    const isDisturbed = files.deaf || weather.fault !== null || elapsed - disturbedAt < RESCAN_MS;
+    if (isDisturbed) return RESCAN_MS + slow;
+    const isNew = elapsed - (process?.startedAt ?? 0) < YOUNG_MS || elapsed - clockSetAt < YOUNG_MS;
+    return (isNew ? YOUNG_MS : HINT_MS) + slow;
+  }
+
+  /** Of orphans the collector may know less than it was told: what it knows of them dies with it. */
+  #objectionAt(snapshot: Snapshot, elapsed: number, name: string): string | null {
+    const archives = archivesIn(snapshot, this.#node.clock.now(), elapsed, (identity) =>
+      this.#proofOf(identity),
+    );
+    const why = this.#objectionOf(archives, snapshot, name);
+    if (why === null || archives.every(({ orphan }) => orphan === null)) return why;
+    const unproven = (isKnown: (archive: Archive) => boolean) =>
+      archives.map((archive) => (isKnown(archive) ? archive : { ...archive, orphan: null }));
+    const knowsOthers = unproven(({ file }) => file !== name);
+    if (this.#objectionOf(knowsOthers, snapshot, name) === null) return null;
+    return this.#objectionOf(
+      unproven(() => false),
+      snapshot,
+      name,
+    ) === null
+      ? null
+      : why;
+  }
+
+  #objectionOf(archives: readonly Archive[], snapshot: Snapshot, name: string): string | null {
+    const { policies, clock, api, clockSetAt, setAheadBy } = this.#node;
+    const now = clock.now();
+    const leaving = policies.leaving(api.moment);
+    const isPressed = [...policies.newest, ...leaving, ...policies.acting().flat()].some(
+      (each) => each.pressure,
+    );
+    const asks = (
+      resources: readonly PolicyResource[],
+      those: readonly Archive[] = archives,
+      // What only has to ask as well is held by no breaker.
+      isActing = true,
+      at = now,
+    ): string | null => {
+      const fates = referencePlan({ archives: those, disk: snapshot.disk }, resources, at);
+      const fate = fates.get(name);
+      if (fate?.action !== 'delete') return `the policies keep it (${fate?.rule})`;
+      return isActing && at === now ? this.#bounds(fate, fates, those, snapshot.entries.get(name)) : null;
+    };
+    const ofPass = (): string | null => {
+      const acting = first(policies.acting(), (set) => asks(set));
+      const protecting = () =>
+        first(policies.acting(), (set) => asks([...set, ...leaving], archives, isPressed));
+      // What is protected for a while frees nothing, and others are evicted in its place.
+      if (isPressed) return acting && protecting() && asks(policies.newest);
+      return acting ?? asks(policies.newest, archives, false) ?? protecting();
+    };
+    const why = ofPass();
+    if (why === null) return null;
+    for (const promised of this.#withPromises(archives, snapshot)) {
+      const known = [...policies.newest, ...leaving];
+      if (asks(known, promised) === null) return null;
+      // A request goes by the time that it was, until the new one is believed.
+      const { elapsed } = api.moment;
+      if (elapsed - clockSetAt > DOUBT_MS + HINT_MS) continue;
+      if (asks(known, promised, true, now - setAheadBy) === null) return null;
+    }
+    return why;
+  }
+
+  /** What a request at the door counts: promises beside archives, or archives that are known to be theirs. */
+  *#withPromises(archives: readonly Archive[], { entries }: Snapshot): Generator<readonly Archive[]> {
+    const { process, clock } = this.#node;
+    const reserved = process?.door?.ledger.reserved() ?? [];
+    if (reserved.length === 0) return;
+    const promises = reserved.map(({ namespace, pod, container, bytes, id }): Archive => {
+      const identity = { namespace, pod, container, podUid: null };
+      const kept = { pinned: false, staleTailBytes: 0, orphan: null, allocatedBytes: 0 };
+      return { file: `promise ${id}`, bytes, modifiedAt: clock.now(), state: 'reserved', identity, ...kept };
+    });
+    yield [...archives, ...promises];
+    const whole = archivesIn(
+      { entries, at: 0, disk: this.#node.files.disk },
+      clock.now(),
+      Number.POSITIVE_INFINITY,
+      (identity) => this.#proofOf(identity),
+    );
+    const isThere = new Set(
+      reserved.flatMap(({ file, id }) => (file && entries.has(file) ? [`promise ${id}`] : [])),
+    );
+    yield [...whole, ...promises.filter(({ file }) => !isThere.has(file))];
+  }
+
+  /** What the truth knows of a pod's absence: since the API server has first told it. */
+  #proofOf(identity: Identity): OrphanProof | null {
+    const { api, clock } = this.#node;
+    const missing = api.missingSince(identity);
+    const answer = api.lastAnswer(identity);
+    if (missing === null || answer === null || !isGone(identity.podUid, answer.pod)) return null;
+    const gone = Math.max(clock.now() - missing.wall, clock.elapsed() - missing.elapsed);
+    return { since: clock.now() - gone, why: answer.pod === null ? 'absent' : 'replaced' };
+  }
+
+  /** What else must be so for a deletion that the policies ask for. */
+  #bounds(
+    { rule, by }: Fate,
+    fates: ReadonlyMap<string, Fate>,
+    archives: readonly Archive[],
+    entry: Entry | undefined,
+  ): string | null {
+    const { clock, doubtedAt, process } = this.#node;
+    const elapsed = clock.elapsed();
+    const startedAt = process?.startedAt ?? 0;
+    if (BY_TIME.has(rule) && doubtedAt > startedAt && elapsed - doubtedAt < DOUBT_MS)
+      return `the clock was set ${elapsed - doubtedAt} ms ago, and the rule is ${rule}`;
+    if (rule === 'orphan' && entry !== undefined) {
+      const why = this.#unproven(archives, entry);
+      if (why !== null) return why;
+    }
+    const resource = by === null ? null : 'rules' in by ? by : by.resource;
+    return resource === null ? null : this.#unconfirmed(resource, fates, archives);
+  }
+
+  #unproven(archives: readonly Archive[], entry: Entry): string | null {
+    const { api, clock, weather } = this.#node;
+    const identity = archives.find(({ file }) => file === entry.name)?.identity;
+    const answer = identity ? api.lastAnswer(identity) : null;
+    if (answer === null) return 'nobody has proved that its pod is gone';
+    const age = clock.elapsed() - answer.told.elapsed;
+    if (age > FRESH_MS + 4 * weather.latencyMs) return `the proof that its pod is gone is ${age} ms old`;
+    const isYounger =
+      Number(entry.modifiedNs / 1_000_000n) > answer.asked.wall && entry.since > answer.asked.elapsed;
+    return isYounger ? 'it was made after the API server was asked for its pod' : null;
+  }
+
+  #unconfirmed(
+    resource: PolicyResource,
+    fates: ReadonlyMap<string, Fate>,
+    archives: readonly Archive[],
+  ): string | null {
+    const { clock, policies } = this.#node;
+    const { breaker, confirmed, rules } = resource;
+    if (confirmed.length > 0 || rules.some(({ retainOrphan }) => !retainOrphan)) return null;
+    if (!policies.isNewerThan(PROBATION_MS, resource, clock.elapsed())) return null;
+    const own = [...fates.values()].filter(({ action, by }) => {
+      return action === 'delete' && by !== null && ('rules' in by ? by : by.resource) === resource;
+    }).length;
+    const count = archives.filter(({ state }) => state !== 'reserved').length;
+    const trips = own >= breaker.minArchives && own > breaker.maxShare * count;
+    return trips ? `its new policy would delete ${own} of ${count} and nobody has confirmed it` : null;
+  }
+}
+
+/** The name in the directory; null for what is elsewhere. */
+function nameIn(path: string): string | null {
+  const prefix = `${DIRECTORY}/`;
+  const name = path.startsWith(prefix) ? path.slice(prefix.length) : '';
+  return name === '' || name.includes('/') ? null : name;
+}
+
+function isSameFile(one: Entry, other: Entry): boolean {
+  return one.inode === other.inode && one.modifiedNs === other.modifiedNs && one.content === other.content;
+}
+
+/** Null when one of them has no objection. */
+function first<T>(all: readonly T[], objection: (one: T) => string | null): string | null {
+  let why: string | null = 'nothing acts';
+  for (const each of all) {
+    why = objection(each);
+    if (why === null) return null;
+  }
+  return why;
+}
