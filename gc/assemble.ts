@@ -17,6 +17,8 @@ import { Enforcer } from './deleting/enforce.ts';
 import { Evictions } from './deleting/evictions.ts';
 import { Failures } from './deleting/failures.ts';
 import { Inventory } from './inventory/inventory.ts';
+import { type ReadingsStore, readingsFile, withoutSaving } from './inventory/readings-file.ts';
+import { Recollection } from './inventory/recollection.ts';
 import { DirectoryWatch } from './inventory/watch.ts';
 import type { CollectorOptions } from './options.ts';
 import { systemClock } from './system/clock.ts';
@@ -59,10 +61,12 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
   const store = storeFor(options);
   const changes = new Listeners();
 
+  const recollection = new Recollection({ store: readingsFor(options), now, log, metrics });
   const inventory = new Inventory({
     files,
     directory,
     clock: now,
+    recall: (stamp, changedNs) => recollection.recall(stamp, changedNs),
     onChange: (change) => {
       collector.takeChange(change);
       changes.call();
@@ -129,6 +133,7 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
   const parts = {
     clock,
     inventory,
+    recollection,
     watch,
     source,
     active,
@@ -154,6 +159,12 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
  */
 export function stateDirectoryOf(stateDirectory: string, directory: string): string {
   return join(stateDirectory, createHash('sha256').update(realPath(directory)).digest('hex').slice(0, 12));
+}
+
+function readingsFor({ stateDirectory, directory, dryRun, readings }: CollectorOptions): ReadingsStore {
+  const path = stateDirectory && join(stateDirectoryOf(stateDirectory, directory), 'readings');
+  const store = readings ?? (path === undefined ? null : readingsFile(path));
+  return store === null || dryRun ? withoutSaving(store) : store;
 }
 
 function storeFor({ stateDirectory, directory, dryRun, log }: CollectorOptions): StateStore {

@@ -13,8 +13,10 @@ import { watchedPods } from './deciding/watched-pods.ts';
 import type { Enforcer } from './deleting/enforce.ts';
 import type { Failures } from './deleting/failures.ts';
 import type { Inventory, InventoryChange } from './inventory/inventory.ts';
+import type { Recollection } from './inventory/recollection.ts';
 import type { DirectoryWatch, Hint } from './inventory/watch.ts';
 import { type Clock, within } from './system/clock.ts';
+import { Pace } from './system/pace.ts';
 import type { Journal } from './telling/journal.ts';
 import type { Telling } from './telling/telling.ts';
 
@@ -22,6 +24,7 @@ import type { Telling } from './telling/telling.ts';
 export interface CollectorParts {
   readonly clock: Clock;
   readonly inventory: Inventory;
+  readonly recollection: Recollection;
   readonly watch: DirectoryWatch;
   readonly source: PolicySource;
   readonly active: ActivePolicies;
@@ -56,6 +59,12 @@ const MOMENT_MS = 50;
 
 /** However often the watch asks for one. */
 const LEAST_BETWEEN_SCANS_MS = 2_000;
+
+/** A scan takes at most this part of the time: the rescans of 100,000 archives are 90 seconds apart rather than 60. */
+const SCAN_SHARE = 1 / 250;
+
+/** However long a scan takes, as the first one does that reads every archive. */
+const LONGEST_STRETCH = 3;
 
 /** No pass decides on a plan that changes while it is made; a directory in which nothing rests waits a little. */
 const MOST_ROUNDS = 5;
@@ -182,14 +191,16 @@ export class Collector {
 
   /** Ends within five seconds; a deletion under way is finished, or left as a tombstone. May be called twice. */
   async stop(): Promise<void> {
-    const { watch, orphans, source, clock, missing, log } = this.#parts;
+    const { watch, orphans, source, clock, missing, inventory, recollection, log } = this.#parts;
     if (!this.#stopping) log.info({}, 'stopping');
     this.#stopping = true;
     this.#cancelTimer?.();
     this.#endSubscription();
     watch.stop();
     orphans?.stop();
-    const done = await within(clock, STOP_MS, Promise.allSettled([this.idle(), source.stop()]));
+    const remembered = this.#parts.isAlone() ? recollection.save(inventory) : null;
+    const ending = [this.idle(), source.stop(), remembered];
+    const done = await within(clock, STOP_MS, Promise.allSettled(ending));
     missing.save();
     for (const each of done ?? []) {
       if (each.status === 'rejected') log.error({ err: each.reason }, 'something could not be stopped');
@@ -230,6 +241,11 @@ export class Collector {
     await this.#plan();
     if (this.#stopping || !inventory.state.ok) return this.#sleepUntil([]);
     if (active.set.global?.resource.pressure) this.#disk = await this.#parts.disk.read();
+    // Policies that came meanwhile would be judged by a plan that they had no part in.
+    if (!plans.isWhole) {
+      this.#again = true;
+      return this.#sleepUntil([]);
+    }
     this.#report = await passes.run(active.set, this.#disk, orphans?.isSettled ?? true);
     const { deleted, freedBytes } = this.#report.enforced;
     if (deleted.length > 0) this.#parts.disk.expect(freedBytes, deleted.length);
@@ -243,10 +259,14 @@ export class Collector {
   async #plan(): Promise<void> {
     const { clock, inventory, plans, active, orphans } = this.#parts;
     for (let round = 0; round < MOST_ROUNDS && plans.isOutdated(clock.now()); round += 1) {
-      const namespaces = plans.update(active.set, active.vetoes, clock.now());
-      if (orphans === null) return;
-      const archives = [...namespaces].flatMap((namespace) => inventory.archivesOf(namespace));
-      orphans.watch(namespaces, watchedPods(archives, active.set));
+      const namespaces = await plans.update(active.set, active.vetoes, clock.now());
+      if (orphans === null) continue;
+      const pace = new Pace();
+      for (const namespace of namespaces) {
+        if (pace.due()) await pace.rest();
+        const pods = watchedPods(inventory.archivesOf(namespace), active.set);
+        orphans.watch(new Set([namespace]), pods);
+      }
       // The inventory tells of new proofs in a microtask.
       await null;
     }
@@ -262,6 +282,7 @@ export class Collector {
 
   async #rescan(): Promise<void> {
     const { clock, inventory, watch, metrics, disk, budget, telling, rescanMs, random } = this.#parts;
+    const { recollection } = this.#parts;
     const began = clock.now();
     // Scans in between, which the watch asks for, give nobody a new budget.
     if (Math.abs(began - this.#renewedAt) >= 0.9 * rescanMs) {
@@ -273,6 +294,8 @@ export class Collector {
     this.#rescanAt = began + rescanMs * (0.9 + 0.2 * random());
     if (!this.#parts.isAlone()) return this.#giveUp();
     const state = await inventory.scan();
+    const apartMs = Math.min((clock.now() - began) / SCAN_SHARE, LONGEST_STRETCH * rescanMs);
+    if (Number.isFinite(apartMs)) this.#rescanAt = Math.max(this.#rescanAt, began + apartMs);
     watch.check();
     metrics.directoryOk.set(state.ok ? 1 : 0);
     if (state.ok) {
@@ -284,6 +307,7 @@ export class Collector {
     }
     telling.directory(state);
     if (state.ok && !this.#stopping) await this.#tidy();
+    if (state.ok && !this.#stopping) await recollection.scanned(inventory);
   }
 
   /** Finishes what was left half done, and forgets what is there no more. */

@@ -3,6 +3,7 @@ import type { Audit } from '../observe/audit.ts';
 import type { CollectorMetrics } from '../observe/metrics.ts';
 import type { PolicySource } from '../source/source.ts';
 import type { DoorOptions } from './door/main.ts';
+import type { ReadingsStore } from './inventory/readings-file.ts';
 import type { Clock } from './system/clock.ts';
 import type { FileSystem } from './system/files.ts';
 
@@ -39,10 +40,12 @@ export interface CollectorOptions {
   readonly confirm?: readonly string[];
   /** Opens the node's door. It needs a state directory and the node's name, and is closed to a dry run. */
   readonly door?: DoorPart;
-  /** Milliseconds between scans; default 60,000. */
+  /** Milliseconds between scans; default 60,000. Where a scan takes long, up to three times that. */
   readonly rescanMs?: number;
   readonly clock?: Clock;
   readonly files?: FileSystem;
+  /** What was read of archives, for the next start; default a file in the state directory. */
+  readonly readings?: ReadingsStore;
   /** 0 to 1, for jitter. */
   readonly random?: () => number;
 }

@@ -78,6 +78,17 @@ export function planPressure(
   };
 }
 
+/** Whether the disk would still be too full after these deletions: then all archives have to be weighed. */
+export function isPressedAfter(
+  deletions: readonly Decision[],
+  policies: PolicySet,
+  disk: Disk | undefined,
+): boolean {
+  const pressure = policies.global?.resource.pressure;
+  if (disk === undefined || pressure === undefined) return false;
+  return causeOf(freed(disk, deletions), pressure, pressure.high) !== null;
+}
+
 function evicteesOf(decisions: readonly Decision[], policies: PolicySet, now: Instant): Evictee[] {
   const owners = new Owners(policies);
   const evictees: Evictee[] = [];

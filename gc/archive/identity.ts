@@ -26,6 +26,12 @@ const MIB = 1024 * 1024;
  */
 export const SPEC_LIMIT = 4 * MIB;
 
+/**
+ * To be raised with every change of what a reading says of an archive: what an older program has read and
+ * remembered (`readings.ts`) is then read again.
+ */
+export const READER_VERSION = 1;
+
 /** What reading one archive has told. */
 export interface Reading {
   readonly identity: Identity | null;

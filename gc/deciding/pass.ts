@@ -1,15 +1,7 @@
 import type { Log } from '../../kube/types.ts';
 import type { CollectorMetrics } from '../../observe/metrics.ts';
 import type { PolicySet } from '../../policy/govern.ts';
-import type {
-  Archive,
-  Decision,
-  DecisionRule,
-  Disk,
-  Instant,
-  Plan,
-  PolicyResource,
-} from '../../policy/types.ts';
+import type { Archive, Decision, DecisionRule, Disk, Instant, PolicyResource } from '../../policy/types.ts';
 import type { Enforced, Enforcer } from '../deleting/enforce.ts';
 import type { Failures } from '../deleting/failures.ts';
 import type { Clock } from '../system/clock.ts';
@@ -18,7 +10,7 @@ import { logFields } from '../telling/journal.ts';
 import type { Notice, Notices } from '../telling/notices.ts';
 import { type Breaker, type Held, heldText } from './breaker-state.ts';
 import type { Budget } from './budget.ts';
-import type { Plans } from './plans.ts';
+import type { Deletions, Plans } from './plans.ts';
 
 export interface PassOptions {
   readonly plans: Plans;
@@ -37,7 +29,7 @@ export interface PassOptions {
 
 /** What a pass has decided and done. */
 export interface PassReport {
-  readonly plan: Plan;
+  readonly plan: Deletions;
   readonly held: readonly Held[];
   readonly enforced: Enforced;
   /** Deletions that the budget leaves for the next pass. */
@@ -65,9 +57,8 @@ export class Passes {
     const now = clock.now();
     const { plan, held } = this.#decide(policies, disk, isSettled, now);
     const isSteady = clockWatch.isSteady();
-    const wanted = plan.decisions.filter(({ action, archive, rule }) => {
-      if (action === 'keep' || archive.state !== 'complete' || failures.isWaiting(archive.file, now))
-        return false;
+    const wanted = plan.deletions.filter(({ archive, rule }) => {
+      if (archive.state !== 'complete' || failures.isWaiting(archive.file, now)) return false;
       return isSteady || !BY_TIME.has(rule);
     });
     const holding = wanted.filter((decision) => plans.holds(decision));
@@ -84,11 +75,11 @@ export class Passes {
     disk: Disk | null,
     isSettled: boolean,
     now: Instant,
-  ): { readonly plan: Plan; readonly held: readonly Held[] } {
+  ): { readonly plan: Deletions; readonly held: readonly Held[] } {
     const { plans, breaker } = this.#options;
     // What only waits for a while is judged as well: otherwise it would pass for accepted when its time comes.
     const wanted = plans.wanted(policies, disk, now);
-    const held = breaker.judge(policies.resources(), wanted.decisions, isSettled, now);
+    const held = breaker.judge(policies.resources(), wanted.deletions, wanted.archives, isSettled, now);
     if (held.length === 0 && !plans.hasVetoes) return { plan: wanted, held };
     const resources = new Set<PolicyResource>(held.map(({ resource }) => resource));
     return { plan: plans.whole(policies, disk, resources, now), held };
@@ -102,7 +93,7 @@ export class Passes {
     }
   }
 
-  #report(plan: Plan, held: readonly Held[]): void {
+  #report(plan: Deletions, held: readonly Held[]): void {
     const { metrics, notices } = this.#options;
     metrics.trippedBreakers.set(held.length);
     metrics.unmetLimits.set(plan.unmet.length);

@@ -17,6 +17,14 @@ export interface Known {
   early: Reading | null;
   /** Its reading failed for a reason that may pass. */
   readAgain: boolean;
+  /** The file's ctime before it was read; null where a later change could have the same. */
+  changedNs: bigint | null;
+  /** It ends as it should. */
+  isWhole: boolean;
+  /** An earlier process has read it, not this one. */
+  isRecalled: boolean;
+  /** What the last notice told of it, null for nothing; undefined while it is as it was then. The set's own. */
+  told: Archive | null | undefined;
 }
 
 /** What has become of the archives since the last notice. */
@@ -56,8 +64,10 @@ export class ArchiveSet {
     unidentified: 0,
     tainted: 0,
   };
-  /** The archives that changed, as they were at the last notice; null where there was none. */
-  readonly #before = new Map<string, Archive | null>();
+  /** Those that changed since the last notice, each once; a map of a hundred thousand names takes too long. */
+  #changed: Known[] = [];
+  /** Those of them that are not in the set any more. */
+  readonly #gone = new Map<string, Known>();
 
   get(file: string): Known | undefined {
     return this.#known.get(file);
@@ -69,6 +79,11 @@ export class ArchiveSet {
 
   of(namespace: string): Iterable<Known> {
     return this.#byNamespace.get(namespace) ?? [];
+  }
+
+  /** All that have an archive that stands still. */
+  get namespaces(): Iterable<string> {
+    return this.#byNamespace.keys();
   }
 
   /** Stand still and have no identity. */
@@ -87,9 +102,14 @@ export class ArchiveSet {
   /** Takes an archive in, in the place of one of the same name. */
   add(known: Known): void {
     const file = known.archive.file;
-    const old = this.#known.get(file);
-    this.#remember(file, old?.archive ?? null);
-    if (old !== undefined) this.#count(old, -1);
+    const old = this.#known.get(file) ?? this.#gone.get(file);
+    if (old !== undefined) {
+      this.remove(file);
+      this.#gone.delete(file);
+    }
+    this.#remember(known, old?.told ?? null);
+    // It speaks for both.
+    if (old !== undefined) old.told = undefined;
     this.#known.set(file, known);
     this.#count(known, 1);
   }
@@ -97,7 +117,7 @@ export class ArchiveSet {
   /** Replaces what policy sees of an archive that is in the set. */
   put(known: Known, archive: Archive): void {
     if (this.#known.get(archive.file) !== known) throw new Error(`not in the set: ${archive.file}`);
-    this.#remember(archive.file, known.archive);
+    this.#remember(known, known.archive);
     this.#count(known, -1);
     known.archive = archive;
     this.#count(known, 1);
@@ -106,9 +126,10 @@ export class ArchiveSet {
   remove(file: string): void {
     const known = this.#known.get(file);
     if (known === undefined) return;
-    this.#remember(file, known.archive);
+    this.#remember(known, known.archive);
     this.#count(known, -1);
     this.#known.delete(file);
+    this.#gone.set(file, known);
   }
 
   clear(): void {
@@ -126,20 +147,26 @@ export class ArchiveSet {
       if (archive.identity !== null) namespaces.add(archive.identity.namespace);
       unidentified ||= isUnidentified(archive);
     };
-    for (const [file, before] of this.#before) {
-      const after = this.#known.get(file)?.archive ?? null;
+    for (const known of this.#changed) {
+      const { told: before, archive } = known;
+      if (before === undefined) continue;
+      known.told = undefined;
+      const after = this.#gone.get(archive.file) === known ? null : archive;
       if (before !== null && after !== null) modified.push({ before, after });
       else if (after !== null) added.push(after);
       else if (before !== null) removed.push(before);
       if (before !== null) concern(before);
       if (after !== null) concern(after);
     }
-    this.#before.clear();
+    this.#changed = [];
+    this.#gone.clear();
     return { namespaces, unidentified, added, modified, removed };
   }
 
-  #remember(file: string, archive: Archive | null): void {
-    if (!this.#before.has(file)) this.#before.set(file, archive);
+  #remember(known: Known, archive: Archive | null): void {
+    if (known.told !== undefined) return;
+    known.told = archive;
+    this.#changed.push(known);
   }
 
   #count(known: Known, sign: 1 | -1): void {

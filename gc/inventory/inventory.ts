@@ -1,11 +1,12 @@
 import type { Archive, Instant, OrphanProof } from '../../policy/types.ts';
-import type { Reading, Runtime } from '../archive/identity.ts';
+import type { Runtime } from '../archive/identity.ts';
 import { NameRules } from '../archive/names.ts';
 import type { FileSystem, Stamp } from '../system/files.ts';
 import type { ArchiveChanges, ArchiveTotals, Known } from './archive-set.ts';
 import type { DirectoryIdentity, DirectoryState } from './directory.ts';
-import { Holdings } from './holdings.ts';
+import { Holdings, type Recall } from './holdings.ts';
 import type { OtherFile } from './other-files.ts';
+import type { Remembered } from './readings.ts';
 import { type OnProgress, Scanner } from './scan.ts';
 
 export interface InventoryOptions {
@@ -17,8 +18,8 @@ export interface InventoryOptions {
   readonly clock: () => Instant;
   /** Called after every scan, look and `setOrphan` that changed something. */
   readonly onChange: (change: InventoryChange) => void;
-  /** What an earlier process read of a file that is still the same: the seam for warm starts. */
-  readonly recall?: (stamp: Stamp) => Reading | null;
+  /** Asked before an archive is read: the seam for warm starts. Default: knows nothing. */
+  readonly recall?: Recall;
 }
 
 export interface InventoryChange extends ArchiveChanges {
@@ -46,7 +47,7 @@ export interface ArchiveDetails {
  * have shown it. While `state` is not ok it shows nothing: what cannot be seen must not be deleted.
  */
 export class Inventory {
-  readonly #holdings = new Holdings();
+  readonly #holdings: Holdings;
   readonly #scanner: Scanner;
   readonly #onChange: (change: InventoryChange) => void;
   #scanning: Promise<DirectoryState> | null = null;
@@ -54,9 +55,10 @@ export class Inventory {
   #willTell = false;
 
   /** Throws a RangeError for a pattern that cannot be one. */
-  constructor({ patterns, onChange, recall = () => null, ...options }: InventoryOptions) {
+  constructor({ patterns, onChange, recall, ...options }: InventoryOptions) {
     const rules = new NameRules(patterns);
-    this.#scanner = new Scanner({ ...options, rules, recall, holdings: this.#holdings });
+    this.#holdings = new Holdings(recall);
+    this.#scanner = new Scanner({ ...options, rules, holdings: this.#holdings });
     this.#onChange = onChange;
     this.#told = this.#scanner.state;
   }
@@ -74,6 +76,11 @@ export class Inventory {
   *archives(): Generator<Archive> {
     if (!this.state.ok) return;
     for (const { archive } of this.#holdings.archives.values()) yield archive;
+  }
+
+  /** All that archives which stand still name. */
+  namespaces(): readonly string[] {
+    return this.state.ok ? [...this.#holdings.archives.namespaces] : [];
   }
 
   /** Those that stand still and name this namespace. */
@@ -154,6 +161,30 @@ export class Inventory {
     await this.#scanner.look(names);
     this.#tell();
     return this.state;
+  }
+
+  /** Reads an archive that only an earlier process has read. Where that was wrong, the archive is another one now. */
+  async confirm(file: string): Promise<void> {
+    const known = this.#known(file);
+    if (known === undefined || !known.isRecalled) return;
+    await this.#scanner.confirm(known);
+    this.#tell();
+  }
+
+  /** How many whole archives were read so far, those read anew included. */
+  get archivesRead(): number {
+    return this.#holdings.archivesRead;
+  }
+
+  /** What was read of archives that stand still, in no order; to be recalled by a later process. */
+  *readings(): Generator<Remembered> {
+    for (const known of this.state.ok ? this.#holdings.archives.values() : []) {
+      const { archive, changedNs, isWhole, runtime, hint } = known;
+      const stamp = this.#scanner.stampOf(known);
+      if (stamp === null || changedNs === null || !isWhole || archive.state !== 'complete') continue;
+      const { identity, staleTailBytes, unidentifiedBecause: because = null } = archive;
+      yield { stamp, changedNs, reading: { identity, because, runtime, hint, staleTailBytes } };
+    }
   }
 
   async #scanAndTell(onProgress: OnProgress): Promise<DirectoryState> {

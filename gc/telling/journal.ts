@@ -37,9 +37,9 @@ export class Journal {
       this.#begun = change.directory.ok;
       this.#rewritten.clear();
       this.#old.clear();
-      for (const { file, state, modifiedAt } of change.added) {
-        if (state === 'growing' && modifiedAt < this.#options.now() - OLD_MS) this.#old.add(file);
-      }
+      const old = this.#options.now() - OLD_MS;
+      for (const archive of change.added)
+        if (archive.state === 'growing' && archive.modifiedAt < old) this.#old.add(archive.file);
       return false;
     }
     if (!this.#begun) return false;

@@ -30,6 +30,10 @@ function knownAs(archive: Archive): Known {
     hint: null,
     early: null,
     readAgain: false,
+    changedNs: null,
+    isWhole: false,
+    isRecalled: false,
+    told: undefined,
   };
 }
 
