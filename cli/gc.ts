@@ -24,6 +24,7 @@ import { EXIT, InputError } from './errors.ts';
 import { explainCommand } from './help.ts';
 import { directoryOption, flag, logLevelOption, optional, patternOption, repeated } from './options.ts';
 import { originOptions } from './origin.ts';
+import { type ProgressLine, progressLine } from './progress.ts';
 import { amount, printable } from './text.ts';
 import { address, duration, nonEmpty, path } from './values.ts';
 
@@ -114,7 +115,12 @@ export function define(command: Command): (context: Context) => Promise<number> 
       node: node(),
       stateDirectory: state(),
     });
-    const log = createLog({ level: level(), fields: { node: nodeName } });
+    const progress = progressLine(context.err, Date.now);
+    const log = createLog({
+      level: level(),
+      fields: { node: nodeName },
+      ...(context.err.isTerminal && { destination: above(progress, context.err) }),
+    });
     const where = directory();
     // A collector waits for a directory; a single run has nothing to wait for.
     if (once() && nodeFiles.stat(where) === null) throw new InputError(`${where} does not exist`);
@@ -133,6 +139,7 @@ export function define(command: Command): (context: Context) => Promise<number> 
       log,
       metrics: measured,
       confirm: confirm(),
+      progress,
       ...given('stateDirectory', state()),
       ...given('audit', audited),
       ...given('rescanMs', rescan()),
@@ -148,6 +155,16 @@ export function define(command: Command): (context: Context) => Promise<number> 
       await prepared?.stop();
       client?.close();
     }
+  };
+}
+
+/** Log lines on a terminal, where a line of progress may stand: it gives way, and comes again. */
+function above(progress: ProgressLine, output: Output): { write(line: string): void } {
+  return {
+    write(line) {
+      progress.end();
+      output.write(line);
+    },
   };
 }
 

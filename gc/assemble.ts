@@ -29,6 +29,7 @@ import { sameDirectoryAs } from './system/same-directory.ts';
 import { fileState, memoryState, type StateStore } from './system/state.ts';
 import { Journal } from './telling/journal.ts';
 import { Notices } from './telling/notices.ts';
+import { Progress } from './telling/progress.ts';
 import { Telling } from './telling/telling.ts';
 
 const RESCAN_MS = 60_000;
@@ -83,7 +84,9 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
   const missing = new MissingPods(store, clock.now());
   const journal = new Journal({ audit, directory, node: nodeName, now });
   const telling = new Telling({ directory, source, inventory, active, audit, notices, metrics, log, now });
-  const { pods } = options;
+  const { pods, progress: watcher } = options;
+  const elapsed = () => clock.elapsed();
+  const progress = new Progress({ directory, log, elapsed, ...(watcher && { watcher }) });
   const orphans = pods
     ? new Orphans({
         pods,
@@ -147,7 +150,7 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
   const isAlone = () => lock === null || lock.isHeld();
   const collector: Collector = new Collector({
     ...parts,
-    ...{ passes, journal, disk, telling, metrics, log, dryRun, rescanMs, random, isAlone },
+    ...{ passes, journal, disk, telling, progress, metrics, log, dryRun, rescanMs, random, isAlone },
   });
   const evictions = new Evictions({ inventory, active, breaker, enforcer });
   return { collector, inventory, active, orphans, evictions, disk, changes };

@@ -12,12 +12,14 @@ import type { Plans } from './deciding/plans.ts';
 import { watchedPods } from './deciding/watched-pods.ts';
 import type { Enforcer } from './deleting/enforce.ts';
 import type { Failures } from './deleting/failures.ts';
+import type { DirectoryState } from './inventory/directory.ts';
 import type { Inventory, InventoryChange } from './inventory/inventory.ts';
 import type { Recollection } from './inventory/recollection.ts';
 import type { DirectoryWatch, Hint } from './inventory/watch.ts';
 import { type Clock, within } from './system/clock.ts';
 import { Pace } from './system/pace.ts';
 import type { Journal } from './telling/journal.ts';
+import type { Progress } from './telling/progress.ts';
 import type { Telling } from './telling/telling.ts';
 
 /** What a collector is made of; `assemble.ts` puts it together. */
@@ -38,6 +40,7 @@ export interface CollectorParts {
   readonly journal: Journal;
   readonly disk: DiskGauge;
   readonly telling: Telling;
+  readonly progress: Progress;
   readonly metrics: CollectorMetrics;
   readonly log: Log;
   readonly dryRun: boolean;
@@ -114,12 +117,11 @@ export class Collector {
 
   /**
    * Resolves when the policies are known and the first pass is over. Rejects when the policies cannot be had.
-   * @param onPrepared called before anything is deleted; when it rejects, nothing is.
+   * @param open called at once, for a first scan may take long; when it rejects, no policy is acted on.
    */
-  async start(onPrepared: () => Promise<unknown> = async () => {}): Promise<void> {
+  async start(open: () => Promise<unknown> = async () => {}): Promise<void> {
     this.#parts.watch.start();
-    await this.prepare();
-    if (!this.#stopping) await onPrepared();
+    await Promise.all([open(), this.prepare()]);
     this.#isLooping = true;
     this.wake();
     await this.idle();
@@ -293,7 +295,7 @@ export class Collector {
     this.#wantsScan = false;
     this.#rescanAt = began + rescanMs * (0.9 + 0.2 * random());
     if (!this.#parts.isAlone()) return this.#giveUp();
-    const state = await inventory.scan();
+    const state = await this.#scan();
     const apartMs = Math.min((clock.now() - began) / SCAN_SHARE, LONGEST_STRETCH * rescanMs);
     if (Number.isFinite(apartMs)) this.#rescanAt = Math.max(this.#rescanAt, began + apartMs);
     watch.check();
@@ -308,6 +310,17 @@ export class Collector {
     telling.directory(state);
     if (state.ok && !this.#stopping) await this.#tidy();
     if (state.ok && !this.#stopping) await recollection.scanned(inventory);
+  }
+
+  /** Says how far it is until everything was seen once: only then every archive may have to be read. */
+  async #scan(): Promise<DirectoryState> {
+    const { inventory, progress } = this.#parts;
+    if (inventory.state.ok) return await inventory.scan();
+    try {
+      return await inventory.scan((step) => progress.report(step));
+    } finally {
+      progress.end();
+    }
   }
 
   /** Finishes what was left half done, and forgets what is there no more. */

@@ -6,6 +6,7 @@ import type { DoorOptions } from './door/main.ts';
 import type { ReadingsStore } from './inventory/readings-file.ts';
 import type { Clock } from './system/clock.ts';
 import type { FileSystem } from './system/files.ts';
+import type { ProgressWatcher } from './telling/progress.ts';
 
 /** What a door needs that its collector does not have: who asks, where pods are, the kubelet. */
 export type DoorPart = Pick<
@@ -46,6 +47,8 @@ export interface CollectorOptions {
   readonly files?: FileSystem;
   /** What was read of archives, for the next start; default a file in the state directory. */
   readonly readings?: ReadingsStore;
+  /** Is told how far the first scan is; the log says it every few seconds all the same. */
+  readonly progress?: ProgressWatcher;
   /** 0 to 1, for jitter. */
   readonly random?: () => number;
 }
