@@ -261,13 +261,16 @@ export class Collector {
   async #plan(): Promise<void> {
     const { clock, inventory, plans, active, orphans } = this.#parts;
     for (let round = 0; round < MOST_ROUNDS && plans.isOutdated(clock.now()); round += 1) {
-      const namespaces = await plans.update(active.set, active.vetoes, clock.now());
+      const planned = await plans.update(active.set, active.vetoes, clock.now());
       if (orphans === null) continue;
       const pace = new Pace();
-      for (const namespace of namespaces) {
+      for (const [namespace, pods] of planned) {
         if (pace.due()) await pace.rest();
-        const pods = watchedPods(inventory.archivesOf(namespace), active.set);
-        orphans.watch(new Set([namespace]), pods);
+        const archives =
+          pods === null
+            ? inventory.archivesOf(namespace)
+            : [...pods].flatMap((pod) => inventory.archivesOf(namespace, pod));
+        orphans.watch(namespace, pods, watchedPods(archives, active.set));
       }
       // The inventory tells of new proofs in a microtask.
       await null;

@@ -1,53 +1,34 @@
 import type { PolicySet } from '../../policy/govern.ts';
-import { planNamespace, planUnidentified } from '../../policy/plan.ts';
 import { isPressedAfter, planPressure } from '../../policy/pressure.ts';
 import type { Archive, Decision, Disk, Instant, Plan, PolicyResource, Unmet } from '../../policy/types.ts';
 import type { Inventory, InventoryChange } from '../inventory/inventory.ts';
 import { Pace } from '../system/pace.ts';
+import { type Deletions, isDeletion, keptBy, Parts, type Pods, UNIDENTIFIED } from './parts.ts';
 
-/** The part of the archives without identity; no namespace has this name. */
-const UNIDENTIFIED = '';
+export type { Deletions, Pods } from './parts.ts';
 
-/** What a plan would delete. What it keeps, a hundred thousand archives or so, is not held on to. */
-export interface Deletions {
-  readonly deletions: readonly Decision[];
-  /** How many archives were decided on. */
-  readonly archives: number;
-  readonly unmet: readonly Unmet[];
-}
-
-interface Part extends Deletions {
-  readonly nextDue: Instant | null;
-  /** Those deletions that another version of the policies does not ask for. */
-  readonly vetoed: ReadonlySet<Archive>;
-}
-
-/**
- * The plan of a directory in parts, one a namespace: a change costs planning what it touches, and what falls due.
- */
+/** The plan of a directory: a change costs planning what it touches, and what falls due. */
 export class Plans {
   readonly #inventory: Inventory;
-  readonly #parts = new Map<string, Part>();
+  readonly #parts: Parts;
   #vetoes: readonly PolicySet[] = [];
   /** Planned from what is not so any more. */
-  readonly #outdated = new Set<string>();
+  readonly #outdated = new Map<string, Pods>();
   #allOutdated = true;
   readonly #pace = new Pace();
-  /** Of those outdated, the ones that others than the collector have changed: their decisions no longer hold. */
+  /** Of those namespaces, the ones that others than the collector have changed: their decisions no longer hold. */
   readonly #stale = new Set<string>();
 
   constructor(inventory: Inventory) {
     this.#inventory = inventory;
+    this.#parts = new Parts(inventory);
   }
 
   /** @param isOurs a change that the plan itself has asked for. */
   take(change: InventoryChange, isOurs: boolean): void {
     if (change.directoryChanged) this.takeAll();
-    const changed = [...change.namespaces, ...(change.unidentified ? [UNIDENTIFIED] : [])];
-    for (const part of changed) {
-      this.#outdated.add(part);
-      if (!isOurs) this.#stale.add(part);
-    }
+    for (const [namespace, pods] of change.pods) this.#outdate(namespace, pods, isOurs);
+    if (change.unidentified) this.#outdate(UNIDENTIFIED, null, isOurs);
   }
 
   /** Everything is to be planned anew, and no decision holds. */
@@ -76,49 +57,36 @@ export class Plans {
    * Plans what has changed and what is due. What changes meanwhile is outdated again.
    *
    * @param vetoes policies that must ask for a deletion, too (`ActivePolicies.vetoes`).
-   * @returns the namespaces of it.
+   * @returns what was planned anew of each namespace.
    */
   async update(
     policies: PolicySet,
     vetoes: readonly PolicySet[],
     now: Instant,
-  ): Promise<ReadonlySet<string>> {
-    const outdated = this.#allOutdated ? this.#everything() : new Set(this.#outdated);
-    for (const [part, { nextDue }] of this.#parts) if (nextDue !== null && nextDue <= now) outdated.add(part);
-    // Until it is planned anew, nothing of it holds.
-    if (this.#allOutdated) for (const part of outdated) this.#stale.add(part);
-    for (const part of outdated) this.#outdated.add(part);
+  ): Promise<ReadonlyMap<string, Pods>> {
+    for (const [namespace, pods] of this.#parts.due(now)) this.#outdate(namespace, pods, true);
+    if (this.#allOutdated) for (const namespace of this.#everything()) this.#outdate(namespace, null, false);
     this.#allOutdated = false;
     this.#vetoes = vetoes;
-    const pace = this.#pace;
-    for (const part of outdated) {
-      if (pace.due()) await pace.rest();
-      this.#outdated.delete(part);
-      this.#stale.delete(part);
-      this.#plan(part, policies, now);
+    const outdated = new Map(this.#outdated);
+    for (const [namespace] of outdated) {
+      if (this.#pace.due()) await this.#pace.rest();
+      const pods = this.#outdated.get(namespace) ?? null;
+      outdated.set(namespace, pods);
+      // From here on: what changes while it is planned is to be planned once more, and does not hold until then.
+      this.#outdated.delete(namespace);
+      this.#stale.delete(namespace);
+      await this.#parts.plan(namespace, pods, { policies, vetoes, now }, this.#pace);
     }
     outdated.delete(UNIDENTIFIED);
     return outdated;
   }
 
-  #plan(part: string, policies: PolicySet, now: Instant): void {
-    const { decisions, unmet, nextDue } = this.#planned(part, policies, now);
-    if (decisions.length === 0 && unmet.length === 0 && nextDue === null) {
-      this.#parts.delete(part);
-      return;
-    }
-    const deletions = decisions.filter(isDeletion);
-    const vetoes = deletions.length === 0 ? [] : this.#vetoes;
-    const vetoed = keptBy(vetoes.map((each) => this.#planned(part, each, now)));
-    const archives = decisions.length;
-    this.#parts.set(part, { deletions, archives, unmet, nextDue, vetoed });
-  }
-
-  #planned(part: string, policies: PolicySet, now: Instant): Plan {
-    const inventory = this.#inventory;
-    return part === UNIDENTIFIED
-      ? planUnidentified(inventory.unidentified(), policies, now)
-      : planNamespace(inventory.archivesOf(part), policies, now);
+  #outdate(namespace: string, pods: Pods, isOurs: boolean): void {
+    const before = this.#outdated.get(namespace);
+    const all = pods === null || before === null;
+    this.#outdated.set(namespace, all ? null : new Set([...(before ?? []), ...pods]));
+    if (!isOurs) this.#stale.add(namespace);
   }
 
   /** When the next age or grace period ends; null when none does. */
@@ -181,8 +149,7 @@ export class Plans {
     now: Instant,
     isVetoed: boolean,
   ): Deletions {
-    const plans = Array.from(this.#parts, ([name, { vetoed }]) => {
-      const plan = this.#planned(name, policies, now);
+    const plans = Array.from(this.#parts.plans(policies, now), ({ plan, part: { vetoed } }) => {
       return withoutHeld(isVetoed ? withoutVetoed(plan, vetoed) : plan, held);
     });
     const whole = planPressure(plans, policies, disk, now);
@@ -193,22 +160,11 @@ export class Plans {
   }
 
   #everything(): Set<string> {
-    return new Set([UNIDENTIFIED, ...this.#parts.keys(), ...this.#inventory.namespaces()]);
+    return new Set([UNIDENTIFIED, ...this.#parts.namespaces(), ...this.#inventory.namespaces()]);
   }
 }
 
 const NONE_HELD: ReadonlySet<PolicyResource> = new Set();
-
-function isDeletion({ action }: Decision): boolean {
-  return action === 'delete';
-}
-
-function keptBy(plans: readonly Plan[]): ReadonlySet<Archive> {
-  const kept = new Set<Archive>();
-  for (const { decisions } of plans)
-    for (const { action, archive } of decisions) if (action === 'keep') kept.add(archive);
-  return kept;
-}
 
 function withoutVetoed(plan: Plan, vetoed: ReadonlySet<Archive>): Plan {
   if (vetoed.size === 0) return plan;

@@ -1,4 +1,5 @@
-import type { Archive, Instant } from '../../policy/types.ts';
+import type { Holding } from '../../policy/apart.ts';
+import type { Archive, Identity, Instant } from '../../policy/types.ts';
 import type { Reading, Runtime } from '../archive/identity.ts';
 
 /** An archive with what its next look is compared to. A hundred thousand of them are kept: every field counts. */
@@ -29,8 +30,8 @@ export interface Known {
 
 /** What has become of the archives since the last notice. */
 export interface ArchiveChanges {
-  /** All that had, or now have, an archive that changed. */
-  readonly namespaces: ReadonlySet<string>;
+  /** By namespace, all that had, or now have, an archive that changed. */
+  readonly pods: ReadonlyMap<string, ReadonlySet<string>>;
   /** Whether one that is not growing and has no identity came, changed or went. */
   readonly unidentified: boolean;
   readonly added: readonly Archive[];
@@ -48,12 +49,19 @@ export interface ArchiveTotals {
   readonly tainted: number;
 }
 
+/** What stands still and names one namespace. */
+interface Group {
+  readonly pods: Map<string, Set<Known>>;
+  archives: number;
+  bytes: number;
+}
+
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** The archives of a directory by name and by namespace, with their totals and what changed among them. */
 export class ArchiveSet {
   readonly #known = new Map<string, Known>();
-  readonly #byNamespace = new Map<string, Set<Known>>();
+  readonly #byNamespace = new Map<string, Group>();
   readonly #unidentified = new Set<Known>();
   readonly #growing = new Set<Known>();
   readonly #totals: Mutable<ArchiveTotals> = {
@@ -77,8 +85,21 @@ export class ArchiveSet {
     return this.#known.values();
   }
 
-  of(namespace: string): Iterable<Known> {
-    return this.#byNamespace.get(namespace) ?? [];
+  /** Those of a namespace that stand still, or of one of its pods. */
+  *of(namespace: string, pod?: string): Generator<Known> {
+    const pods = this.#byNamespace.get(namespace)?.pods;
+    if (pods === undefined) return;
+    if (pod !== undefined) yield* pods.get(pod) ?? [];
+    else for (const archives of pods.values()) yield* archives;
+  }
+
+  podsOf(namespace: string): Iterable<string> {
+    return this.#byNamespace.get(namespace)?.pods.keys() ?? [];
+  }
+
+  holding(namespace: string): Holding {
+    const { archives = 0, bytes = 0 } = this.#byNamespace.get(namespace) ?? {};
+    return { archives, bytes };
   }
 
   /** All that have an archive that stands still. */
@@ -138,13 +159,13 @@ export class ArchiveSet {
 
   /** What changed since it was asked last. */
   takeChanges(): ArchiveChanges {
-    const namespaces = new Set<string>();
+    const pods = new Map<string, Set<string>>();
     const added: Archive[] = [];
     const modified: { before: Archive; after: Archive }[] = [];
     const removed: Archive[] = [];
     let unidentified = false;
     const concern = (archive: Archive) => {
-      if (archive.identity !== null) namespaces.add(archive.identity.namespace);
+      if (archive.identity !== null) inner(pods, archive.identity.namespace).add(archive.identity.pod);
       unidentified ||= isUnidentified(archive);
     };
     for (const known of this.#changed) {
@@ -160,7 +181,7 @@ export class ArchiveSet {
     }
     this.#changed = [];
     this.#gone.clear();
-    return { namespaces, unidentified, added, modified, removed };
+    return { pods, unidentified, added, modified, removed };
   }
 
   #remember(known: Known, archive: Archive | null): void {
@@ -178,24 +199,37 @@ export class ArchiveSet {
     if (archive.staleTailBytes > 0) totals.tainted += sign;
     if (archive.state === 'growing') totals.growing += sign;
     if (isUnidentified(archive)) totals.unidentified += sign;
-    const group = this.#groupOf(archive);
-    if (sign > 0) group.add(known);
-    else group.delete(known);
-    const namespace = archive.identity?.namespace;
-    if (namespace !== undefined && group.size === 0) this.#byNamespace.delete(namespace);
+    if (archive.state === 'growing') put(this.#growing, known, sign);
+    else if (archive.identity === null) put(this.#unidentified, known, sign);
+    else this.#countIdentified(known, archive.identity, sign);
   }
 
-  #groupOf(archive: Archive): Set<Known> {
-    if (archive.state === 'growing') return this.#growing;
-    if (archive.identity === null) return this.#unidentified;
-    const { namespace } = archive.identity;
+  #countIdentified(known: Known, { namespace, pod }: Identity, sign: 1 | -1): void {
     let group = this.#byNamespace.get(namespace);
     if (group === undefined) {
-      group = new Set();
+      group = { pods: new Map(), archives: 0, bytes: 0 };
       this.#byNamespace.set(namespace, group);
     }
-    return group;
+    group.archives += sign;
+    group.bytes += sign * known.archive.bytes;
+    const archives = inner(group.pods, pod);
+    put(archives, known, sign);
+    if (archives.size === 0) group.pods.delete(pod);
+    if (group.archives === 0) this.#byNamespace.delete(namespace);
   }
+}
+
+function put(set: Set<Known>, known: Known, sign: 1 | -1): void {
+  if (sign > 0) set.add(known);
+  else set.delete(known);
+}
+
+function inner<V>(outer: Map<string, Set<V>>, key: string): Set<V> {
+  const known = outer.get(key);
+  if (known !== undefined) return known;
+  const made = new Set<V>();
+  outer.set(key, made);
+  return made;
 }
 
 function isUnidentified(archive: Archive): boolean {

@@ -1,3 +1,4 @@
+import type { Holding } from '../../policy/apart.ts';
 import type { Archive, Instant, OrphanProof } from '../../policy/types.ts';
 import type { Runtime } from '../archive/identity.ts';
 import { NameRules } from '../archive/names.ts';
@@ -83,9 +84,19 @@ export class Inventory {
     return this.state.ok ? [...this.#holdings.archives.namespaces] : [];
   }
 
-  /** Those that stand still and name this namespace. */
-  archivesOf(namespace: string): readonly Archive[] {
-    return this.state.ok ? Array.from(this.#holdings.archives.of(namespace), archiveIn) : [];
+  /** Those that stand still and name this namespace, or one pod of it. */
+  archivesOf(namespace: string, pod?: string): readonly Archive[] {
+    return this.state.ok ? Array.from(this.#holdings.archives.of(namespace, pod), archiveIn) : [];
+  }
+
+  /** All pods of a namespace that they name. */
+  podsOf(namespace: string): Iterable<string> {
+    return this.state.ok ? this.#holdings.archives.podsOf(namespace) : [];
+  }
+
+  /** How many they are, and their bytes. */
+  holding(namespace: string): Holding {
+    return this.state.ok ? this.#holdings.archives.holding(namespace) : { archives: 0, bytes: 0 };
   }
 
   /** Those that stand still and name none. */

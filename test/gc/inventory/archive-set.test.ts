@@ -61,7 +61,7 @@ describe('archive-set: changes', () => {
       first.added.map(({ file }) => file),
       ['a'],
     );
-    assert.deepEqual([...first.namespaces], ['shop']);
+    assert.deepEqual([...first.pods.keys()], ['shop']);
     assert.equal(first.unidentified, false);
     assert.deepEqual(set.takeChanges().added, []);
 
@@ -93,8 +93,8 @@ describe('archive-set: changes', () => {
     const set = new ArchiveSet();
     set.add(knownAs(archiveNamed('a')));
     set.remove('a');
-    const { added, removed, namespaces } = set.takeChanges();
-    assert.deepEqual([added, removed, [...namespaces]], [[], [], []]);
+    const { added, removed, pods } = set.takeChanges();
+    assert.deepEqual([added, removed, [...pods.keys()]], [[], [], []]);
   });
 
   it('names the namespace it left and the one it came to, and those without', () => {
@@ -104,16 +104,16 @@ describe('archive-set: changes', () => {
     const identity = { namespace: 'other', pod: 'p', container: 'c', podUid: null };
     set.add(knownAs(archiveNamed('a', { identity })));
     set.add(knownAs(archiveNamed('b', { identity: null })));
-    const { namespaces, unidentified } = set.takeChanges();
-    assert.deepEqual([...namespaces].sort(), ['other', 'shop']);
+    const { pods, unidentified } = set.takeChanges();
+    assert.deepEqual([...pods.keys()].sort(), ['other', 'shop']);
     assert.equal(unidentified, true);
   });
 
   it('one that grows is of no namespace, and not unidentified', () => {
     const set = new ArchiveSet();
     set.add(knownAs(archiveNamed('a', { state: 'growing', identity: null })));
-    const { namespaces, unidentified } = set.takeChanges();
-    assert.deepEqual([[...namespaces], unidentified], [[], false]);
+    const { pods, unidentified } = set.takeChanges();
+    assert.deepEqual([[...pods.keys()], unidentified], [[], false]);
     assert.deepEqual([...set.unidentified], []);
     assert.equal([...set.growing].length, 1);
   });

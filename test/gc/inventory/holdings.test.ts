@@ -117,7 +117,7 @@ describe('holdings: growing', () => {
       await bench.inventory.look([A]);
       const { state, identity, orphan } = bench.get(A);
       assert.deepEqual([state, identity, orphan], ['growing', null, null]);
-      assert.deepEqual([...(bench.changes[0]?.namespaces ?? [])], ['shop'], 'its old namespace is told');
+      assert.deepEqual([...(bench.changes[0]?.pods.keys() ?? [])], ['shop'], 'its old namespace is told');
       assert.deepEqual(bench.inventory.archivesOf('shop'), []);
     });
   }

@@ -207,7 +207,7 @@ describe('inventory: notices', () => {
     bench.put(B, { namespace: 'y' });
     await bench.scan();
     const [change] = bench.changes;
-    assert.deepEqual([...(change?.namespaces ?? [])].sort(), ['x', 'y']);
+    assert.deepEqual([...(change?.pods.keys() ?? [])].sort(), ['x', 'y']);
     assert.deepEqual(
       [change?.unidentified, change?.directoryChanged, change?.directory],
       [false, true, { ok: true }],
