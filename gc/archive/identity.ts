@@ -86,9 +86,13 @@ interface Walked {
 
 const magic = Buffer.alloc(4);
 
+/** Of the beginning: the first header, and the second where the first entry is short. */
+const SHORT = 3 * BLOCK;
+
 async function readArchive(file: MeteredFile, bytes: number, pace: Pace): Promise<Reading> {
   magic.fill(0);
-  file.read(magic, magic.length, 0);
+  // Most are not packed, and then the first header stands there.
+  file.readAhead(magic, magic.length, 0, SHORT);
   const packing = packingOf(magic);
   const walked: Walked =
     packing === null
