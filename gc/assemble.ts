@@ -82,7 +82,11 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
   const budget = new Budget();
   const breaker = new Breaker({ store, confirmed, directory: () => inventory.identity });
   const missing = new MissingPods(store, clock.now());
-  const journal = new Journal({ audit, directory, node: nodeName, now });
+  const journal = new Journal({
+    ...{ audit, directory, now },
+    node: nodeName,
+    archives: () => inventory.archives(),
+  });
   const telling = new Telling({ directory, source, inventory, active, audit, notices, metrics, log, now });
   const { pods, progress: watcher } = options;
   const elapsed = () => clock.elapsed();

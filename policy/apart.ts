@@ -1,5 +1,5 @@
 import type { PolicySet } from './govern.ts';
-import type { Plan } from './types.ts';
+import type { DeletionPlan } from './plan.ts';
 
 /*
  * A namespace may be planned pod by pod where no limit counts its pods together. Nothing else joins them: size, age
@@ -27,10 +27,10 @@ export function fitsWhole(namespace: string, { archives, bytes }: Holding, polic
  * Whether what a pod's plan says can be said without the plans of other pods: a limit that stays broken is told of
  * all that it governs, and a budget goes by the order of all deletions.
  */
-export function standsAlone({ decisions, unmet }: Pick<Plan, 'decisions' | 'unmet'>): boolean {
+export function standsAlone({ deletions, unmet }: Pick<DeletionPlan, 'deletions' | 'unmet'>): boolean {
   if (unmet.length > 0) return false;
-  return decisions.every(({ action, resource }) => {
+  return deletions.every(({ resource }) => {
     const { maxArchives, maxBytes } = resource?.budget ?? {};
-    return action === 'keep' || (maxArchives === undefined && maxBytes === undefined);
+    return maxArchives === undefined && maxBytes === undefined;
   });
 }

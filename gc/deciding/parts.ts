@@ -1,6 +1,6 @@
 import { fitsWhole, standsAlone } from '../../policy/apart.ts';
 import type { PolicySet } from '../../policy/govern.ts';
-import { planNamespace, planUnidentified } from '../../policy/plan.ts';
+import { type DeletionPlan, planDeletions, planNamespace, planUnidentified } from '../../policy/plan.ts';
 import type { Archive, Decision, Instant, Plan, Unmet } from '../../policy/types.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { Pace } from '../system/pace.ts';
@@ -86,7 +86,7 @@ export class Parts {
     const wanted = known && pods ? pods : new Set([...parts.keys(), ...this.#inventory.podsOf(namespace)]);
     for (const pod of wanted) {
       if (pace.due()) await pace.rest();
-      const plan = this.#planOf(namespace, pod, terms.policies, terms.now);
+      const plan = this.#deletionsOf(namespace, pod, terms);
       if (!standsAlone(plan)) return false;
       this.#put(parts, namespace, pod, plan, terms);
     }
@@ -102,7 +102,7 @@ export class Parts {
 
   #planWhole(namespace: string, terms: Terms): void {
     const parts = new Map<string, Part>();
-    this.#put(parts, namespace, ALL, this.#planOf(namespace, ALL, terms.policies, terms.now), terms);
+    this.#put(parts, namespace, ALL, this.#deletionsOf(namespace, ALL, terms), terms);
     this.#namespaces.set(namespace, parts);
   }
 
@@ -110,24 +110,35 @@ export class Parts {
     parts: Map<string, Part>,
     namespace: string,
     pod: string,
-    { decisions, unmet, nextDue }: Plan,
+    { deletions, archives, unmet, nextDue }: DeletionPlan,
     terms: Terms,
   ): void {
-    if (decisions.length === 0 && unmet.length === 0 && nextDue === null) {
+    if (archives === 0 && unmet.length === 0 && nextDue === null) {
       parts.delete(pod);
       return;
     }
-    const deletions = decisions.filter(isDeletion);
     const vetoes = deletions.length === 0 ? [] : terms.vetoes;
     const vetoed = keptBy(vetoes.map((each) => this.#planOf(namespace, pod, each, terms.now)));
-    parts.set(pod, { deletions, archives: decisions.length, unmet, nextDue, vetoed });
+    parts.set(pod, { deletions, archives, unmet, nextDue, vetoed });
   }
 
   #planOf(namespace: string, pod: string, policies: PolicySet, now: Instant): Plan {
-    const inventory = this.#inventory;
-    if (namespace === UNIDENTIFIED) return planUnidentified(inventory.unidentified(), policies, now);
-    const archives = pod === ALL ? inventory.archivesOf(namespace) : inventory.archivesOf(namespace, pod);
-    return planNamespace(archives, policies, now);
+    if (namespace === UNIDENTIFIED) return this.#planUnidentified(policies, now);
+    return planNamespace(this.#archivesOf(namespace, pod), policies, now);
+  }
+
+  #deletionsOf(namespace: string, pod: string, { policies, now }: Terms): DeletionPlan {
+    if (namespace !== UNIDENTIFIED) return planDeletions(this.#archivesOf(namespace, pod), policies, now);
+    const { decisions, ...rest } = this.#planUnidentified(policies, now);
+    return { ...rest, deletions: decisions.filter(isDeletion), archives: decisions.length };
+  }
+
+  #planUnidentified(policies: PolicySet, now: Instant): Plan {
+    return planUnidentified(this.#inventory.unidentified(), policies, now);
+  }
+
+  #archivesOf(namespace: string, pod: string): readonly Archive[] {
+    return this.#inventory.archivesOf(namespace, pod === ALL ? undefined : pod);
   }
 }
 

@@ -76,6 +76,7 @@ export class ArchiveSet {
   #changed: Known[] = [];
   /** Those of them that are not in the set any more. */
   readonly #gone = new Map<string, Known>();
+  #isMuted = false;
 
   get(file: string): Known | undefined {
     return this.#known.get(file);
@@ -120,6 +121,18 @@ export class ArchiveSet {
     return { ...this.#totals };
   }
 
+  /** While all of it comes or goes at once nobody is told of each, from now on or until now. */
+  mute(): void {
+    for (const known of this.#changed) known.told = undefined;
+    this.#changed = [];
+    this.#gone.clear();
+    this.#isMuted = true;
+  }
+
+  unmute(): void {
+    this.#isMuted = false;
+  }
+
   /** Takes an archive in, in the place of one of the same name. */
   add(known: Known): void {
     const file = known.archive.file;
@@ -150,7 +163,7 @@ export class ArchiveSet {
     this.#remember(known, known.archive);
     this.#count(known, -1);
     this.#known.delete(file);
-    this.#gone.set(file, known);
+    if (!this.#isMuted) this.#gone.set(file, known);
   }
 
   clear(): void {
@@ -185,7 +198,7 @@ export class ArchiveSet {
   }
 
   #remember(known: Known, archive: Archive | null): void {
-    if (known.told !== undefined) return;
+    if (this.#isMuted || known.told !== undefined) return;
     known.told = archive;
     this.#changed.push(known);
   }

@@ -25,7 +25,7 @@ export interface InventoryOptions {
 
 export interface InventoryChange extends ArchiveChanges {
   readonly directory: DirectoryState;
-  /** Whether that is news: then `archives()` may hold quite another lot, or nothing. */
+  /** Whether that is news: then `archives()` holds quite another lot, or nothing, and no change of one is told. */
   readonly directoryChanged: boolean;
 }
 

@@ -52,6 +52,7 @@ export class Scanner {
 
   constructor(options: ScannerOptions) {
     this.#options = options;
+    options.holdings.archives.mute();
   }
 
   get state(): DirectoryState {
@@ -77,7 +78,9 @@ export class Scanner {
     await this.#lookForUnseen(directory, scan);
     await this.#readAll(directory, due, onProgress);
     // If a look found it gone meanwhile, even if it is back, what was seen before is lost.
-    if (this.#confirmDirectory() === directory) this.#state = OK;
+    if (this.#confirmDirectory() !== directory) return;
+    this.#state = OK;
+    this.#options.holdings.archives.unmute();
   }
 
   /** Looks at these names, and at growing archives that are due; nothing before a scan was ok. */
@@ -109,24 +112,29 @@ export class Scanner {
 
   /** The directory to go by; null, and the state says why, when there is none. */
   #confirmDirectory(): DirectoryIdentity | null {
-    const { files, directory, holdings } = this.#options;
+    const { files, directory } = this.#options;
     const look = lookAtDirectory(files, directory);
     if (look.kind === 'unreadable') return this.#fail(look.reason);
     if (look.kind === 'gone') {
       this.#directory = null;
-      holdings.clear();
-      return this.#fail(look.reason);
+      return this.#clear(look.reason);
     }
     this.#directory ??= look.identity;
     const replaced = replacement(directory, this.#directory, look.identity);
     if (replaced === null) return this.#directory;
     this.#directory = look.identity;
-    holdings.clear();
-    return this.#fail(replaced);
+    return this.#clear(replaced);
+  }
+
+  #clear(reason: string): null {
+    this.#fail(reason);
+    this.#options.holdings.clear();
+    return null;
   }
 
   #fail(reason: string): null {
     this.#state = { ok: false, reason };
+    this.#options.holdings.archives.mute();
     return null;
   }
 

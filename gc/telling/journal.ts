@@ -8,6 +8,8 @@ export interface JournalOptions {
   readonly directory: string;
   readonly node: string | null;
   readonly now: () => Instant;
+  /** All that there are. */
+  readonly archives: () => Iterable<Archive>;
 }
 
 const OLD_MS = 60_000;
@@ -38,7 +40,7 @@ export class Journal {
       this.#rewritten.clear();
       this.#old.clear();
       const old = this.#options.now() - OLD_MS;
-      for (const archive of change.added)
+      for (const archive of this.#options.archives())
         if (archive.state === 'growing' && archive.modifiedAt < old) this.#old.add(archive.file);
       return false;
     }

@@ -50,8 +50,10 @@ export class Telling {
 
   /** What is wrong with archives that have come or changed. */
   archives(change: InventoryChange): void {
-    for (const archive of change.added) this.#flag(archive, null);
-    if (change.directoryChanged && change.directory.ok) this.#sum();
+    const { inventory } = this.#options;
+    const isAllNew = change.directoryChanged && change.directory.ok;
+    for (const archive of isAllNew ? inventory.archives() : change.added) this.#flag(archive, null);
+    if (isAllNew) this.#sum();
     for (const { before, after } of change.modified) this.#flag(after, before);
   }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { fitsWhole, standsAlone } from '../../policy/apart.ts';
 import { PolicySet } from '../../policy/govern.ts';
-import { planNamespace } from '../../policy/plan.ts';
+import { planDeletions, planNamespace } from '../../policy/plan.ts';
 import type { Archive, Decision } from '../../policy/types.ts';
 import { holds } from './cases.ts';
 import { Tally } from './tally.ts';
@@ -30,13 +30,15 @@ holds(
       }
       const pods = [...Map.groupBy(archives, podOf).values()];
       const plans = pods.map((own) => planNamespace(own, policies, NOW));
-      if (!plans.every(standsAlone)) {
+      if (!pods.every((own) => standsAlone(planDeletions(own, policies, NOW)))) {
         tally.add('not alone');
         continue;
       }
       const whole = planNamespace(archives, policies, NOW);
       assert.deepEqual(fates(plans.flatMap(({ decisions }) => decisions)), fates(whole.decisions));
       assert.deepEqual(whole.unmet, []);
+      const deletions = pods.flatMap((own) => planDeletions(own, policies, NOW).deletions);
+      assert.deepEqual(fates(deletions), fates(whole.decisions.filter(({ action }) => action === 'delete')));
       if (plans.length > 1 && whole.decisions.some(({ action }) => action === 'delete')) {
         tally.add('deletions, several pods');
       }

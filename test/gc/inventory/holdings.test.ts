@@ -24,7 +24,7 @@ describe('holdings: growing', () => {
     assert.equal(bench.get(A).identity?.namespace, 'shop');
     assert.equal(bench.get(A).unidentifiedBecause, undefined);
     assert.equal(bench.inventory.nextLook(), null);
-    assert.equal(bench.told(), `+${A} ~${A}`);
+    assert.equal(bench.told(), `~${A}`);
   });
 
   it('a change begins the second anew', async () => {

@@ -97,7 +97,7 @@ describe('recollection: a warm start', () => {
     assert.equal(bench.get(B).identity?.namespace, 'bank');
     assert.equal(bench.get(A).state, 'complete');
     assert.equal(bench.inventory.details(A).runtime, 'containerd');
-    assert.equal(bench.told(), `+${A} +${B}`);
+    assert.deepEqual(bench.names, [A, B]);
   });
 
   const changes: [string, (files: FakeFiles, path: string) => void][] = [
