@@ -1,6 +1,7 @@
 import type { Holding } from '../../policy/apart.ts';
 import type { Archive, Identity, Instant } from '../../policy/types.ts';
 import type { Reading, Runtime } from '../archive/identity.ts';
+import type { FileFacts } from '../system/files.ts';
 
 /** An archive with what its next look is compared to. A hundred thousand of them are kept: every field counts. */
 export interface Known {
@@ -24,6 +25,8 @@ export interface Known {
   isWhole: boolean;
   /** An earlier process has read it, not this one. */
   isRecalled: boolean;
+  /** Whether a look sees the file that is known, unchanged. The device is the directory's. */
+  isAsSeen(facts: FileFacts): boolean;
   /** What the last notice told of it, null for nothing; undefined while it is as it was then. The set's own. */
   told: Archive | null | undefined;
 }

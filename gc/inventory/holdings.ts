@@ -3,6 +3,7 @@ import type { Reading } from '../archive/identity.ts';
 import { archiveOfPin } from '../archive/names.ts';
 import type { FileFacts, FileName, Stamp } from '../system/files.ts';
 import { ArchiveSet, type Known } from './archive-set.ts';
+import { KnownFile } from './known.ts';
 import { type OtherFile, OtherFiles } from './other-files.ts';
 import type { Sighting } from './sight.ts';
 
@@ -140,7 +141,7 @@ export class Holdings {
 
   #seeArchive(file: string, facts: FileFacts, now: Instant, scan: number): Known | null {
     const known = this.archives.get(file);
-    if (known === undefined || !isAsKnown(known, facts)) return this.#begin(file, facts, now, scan);
+    if (known === undefined || !known.isAsSeen(facts)) return this.#begin(file, facts, now, scan);
     known.seenIn = scan;
     // A clock that was set back proves nothing of standing still.
     if (now < known.stillSince) known.stillSince = now;
@@ -191,21 +192,8 @@ export class Holdings {
   }
 
   #begin(file: string, facts: FileFacts, now: Instant, scan: number): Known | null {
-    const known: Known = {
-      archive: growingArchive(file, facts, this.#others.hasPin(file)),
-      inode: facts.inode,
-      modifiedNs: facts.modifiedNs,
-      stillSince: now,
-      seenIn: scan,
-      runtime: null,
-      hint: null,
-      early: null,
-      readAgain: false,
-      changedNs: null,
-      isWhole: false,
-      isRecalled: false,
-      told: undefined,
-    };
+    const archive = growingArchive(file, facts, this.#others.hasPin(file));
+    const known = new KnownFile(archive, facts, now, scan);
     const isOld = now - known.archive.modifiedAt > OLD_MS;
     if (isOld) wanted(known, facts, now);
     const recalled = known.changedNs === null ? null : this.#recall(facts, known.changedNs);
@@ -273,19 +261,13 @@ function growingArchive(file: string, facts: FileFacts, pinned: boolean): Archiv
 function completeArchive(archive: Archive, reading: Reading, identity: Identity | null): Archive {
   const { file, bytes, allocatedBytes, modifiedAt, pinned, orphan } = archive;
   const { because, staleTailBytes } = reading;
-  const known = { file, bytes, allocatedBytes, modifiedAt, state: 'complete', pinned } as const;
+  const state = 'complete';
   return because === null
-    ? { ...known, identity, staleTailBytes, orphan }
-    : { ...known, identity, staleTailBytes, orphan, unidentifiedBecause: because };
-}
-
-/** Whether a look sees the file that is known, unchanged. The device is the directory's. */
-function isAsKnown(known: Known, facts: FileFacts): boolean {
-  return (
-    known.modifiedNs === facts.modifiedNs &&
-    known.archive.bytes === facts.bytes &&
-    known.inode === facts.inode
-  );
+    ? { file, bytes, allocatedBytes, modifiedAt, state, pinned, identity, staleTailBytes, orphan }
+    : {
+        ...{ file, bytes, allocatedBytes, modifiedAt, state, pinned, identity, staleTailBytes, orphan },
+        unidentifiedBecause: because,
+      };
 }
 
 /** What its removal gives back to the disk. */

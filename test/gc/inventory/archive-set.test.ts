@@ -33,6 +33,7 @@ function knownAs(archive: Archive): Known {
     changedNs: null,
     isWhole: false,
     isRecalled: false,
+    isAsSeen: () => true,
     told: undefined,
   };
 }
