@@ -1,31 +1,36 @@
 import { spawn } from 'node:child_process';
 import { utimesSync } from 'node:fs';
 import { join } from 'node:path';
-import { startCollector } from '../../gc/main.ts';
-import { keepYoungHeapSmall } from '../../gc/system/memory.ts';
 import type { AuditRecord } from '../../observe/audit.ts';
 import type { PolicyResource } from '../../policy/types.ts';
 import { FakeLog, FakeSource, policy } from '../../test/gc/collector-bench.ts';
 import { makeArchives, nameOf, PODS, range } from './archives.ts';
+import type { Answers } from './caller.ts';
+import { BenchDoor } from './door.ts';
 import { type Cost, gauge } from './gauge.ts';
 import { meteredFiles, type Work } from './metered-files.ts';
 
-// `node bench/gc/worker.ts start|live|one|idle DIRECTORY STATE FROM`: one process of a collector, measured from
-// inside. Writes a JSON object: what was measured, by name. FROM is the number of the first archive that is not there.
+// `node bench/gc/worker.ts start|door|live|one DIRECTORY STATE FROM`: one process of a collector, as it was built into
+// dist/, measured from inside. Writes a JSON object: what was measured, by name. FROM is the number of the first
+// archive that is not there.
 
+const dist = join(import.meta.dirname, '../../dist/gc');
+const { keepHeapSmall }: typeof import('../../gc/system/memory.ts') = await import(
+  join(dist, 'system/memory.js')
+);
 // As the command does.
-keepYoungHeapSmall();
+keepHeapSmall();
+const { startCollector }: typeof import('../../gc/main.ts') = await import(join(dist, 'main.js'));
 
 const [scenario = '', directory = '', stateDirectory = '', first = '0'] = process.argv.slice(2);
 
-const SINGLES = 7;
+const SINGLES = 15;
 const BURST = 10_000;
 const DUE = 1_000;
 const DUE_AGE_S = 360_000;
-const IDLE_MS = 130_000;
 const COARSE_MS = 100;
 
-const measured: Record<string, Cost & Work> = {};
+const measured: Record<string, Cost & Work & { readonly door: Answers | null }> = {};
 const { files, work } = meteredFiles();
 const log = new FakeLog();
 const source = new FakeSource([limits({})]);
@@ -55,14 +60,19 @@ class Arrivals {
 }
 const arrivals = new Arrivals();
 
+const door = scenario === 'door' || scenario === 'live' ? await BenchDoor.open() : null;
 const began = measure();
-const collector = await startCollector({
+const starting = startCollector({
   ...{ directory, stateDirectory, source, files, log },
   pods: null,
   dryRun: false,
   audit: arrivals,
+  nodeName: 'node1',
+  ...(door && { door: door.part }),
 });
-began('start');
+if (door !== null) door.call(await opened());
+const collector = await starting;
+await began('start');
 
 let next = Number(first);
 if (scenario === 'one' || scenario === 'live') await singles();
@@ -72,15 +82,20 @@ if (scenario === 'live') {
   await dueAtOnce();
   await deletions();
 }
-if (scenario === 'idle') {
-  const end = measure(COARSE_MS);
-  await new Promise((resolve) => setTimeout(resolve, IDLE_MS));
-  end('idle');
-}
 await collector.stop();
+door?.close();
 console.log(JSON.stringify(measured));
 for (const { level, message, fields } of log.lines)
   if (level === 'error') console.error(level, message, fields);
+
+/** Where the door is, as the log says. */
+async function opened(): Promise<string> {
+  for (;;) {
+    const url = log.matching(/the door is open/)[0]?.fields.url;
+    if (typeof url === 'string') return url;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
 
 /** Archives that come one by one, each until it was decided on. */
 async function singles(): Promise<void> {
@@ -92,7 +107,7 @@ async function singles(): Promise<void> {
     const end = measure(COARSE_MS);
     await done;
     await collector.idle();
-    end(`one ${index}`);
+    await end(`one ${index}`);
   }
 }
 
@@ -108,7 +123,7 @@ async function burst(): Promise<void> {
   const end = measure();
   await done;
   await collector.idle();
-  end('burst');
+  await end('burst');
   if (writer.exitCode === null) await new Promise((resolve) => writer.once('exit', resolve));
 }
 
@@ -116,7 +131,7 @@ async function changeOfPolicy(): Promise<void> {
   const end = measure();
   source.set(limits({ maxCheckpointsPerContainer: 900_000 }));
   await collector.idle();
-  end('policy');
+  await end('policy');
 }
 
 async function dueAtOnce(): Promise<void> {
@@ -135,7 +150,7 @@ async function dueAtOnce(): Promise<void> {
   const end = measure();
   await gone;
   await collector.idle();
-  end('due');
+  await end('due');
 }
 
 /** So many of each container that ten thousand are too many. */
@@ -145,7 +160,7 @@ async function deletions(): Promise<void> {
   const end = measure();
   source.set(limits({ maxCheckpointsPerContainer: kept }));
   await collector.idle();
-  end('deletions');
+  await end('deletions');
   if (arrivals.deleted - before < BURST / 2)
     throw new Error(`only ${arrivals.deleted - before} were deleted`);
 }
@@ -163,13 +178,15 @@ function limits(more: object): PolicyResource {
 }
 
 /** @param resolution of pauses; coarse where it is the CPU that counts. */
-function measure(resolution = 1): (name: string) => void {
+function measure(resolution = 1): (name: string) => Promise<void> {
   const before = { ...work };
   work.mostBytesRead = 0;
   const end = gauge(resolution);
-  return (name) => {
+  return async (name) => {
+    const cost = end();
     measured[name] = {
-      ...end(),
+      ...cost,
+      door: (await door?.answers()) ?? null,
       looks: work.looks - before.looks,
       opens: work.opens - before.opens,
       reads: work.reads - before.reads,

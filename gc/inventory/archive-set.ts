@@ -90,11 +90,12 @@ export class ArchiveSet {
   }
 
   /** Those of a namespace that stand still, or of one of its pods. */
-  *of(namespace: string, pod?: string): Generator<Known> {
+  of(namespace: string, pod?: string): Archive[] {
+    const archives: Archive[] = [];
     const pods = this.#byNamespace.get(namespace)?.pods;
-    if (pods === undefined) return;
-    if (pod !== undefined) yield* pods.get(pod) ?? [];
-    else for (const archives of pods.values()) yield* archives;
+    const own = pod === undefined ? (pods?.values() ?? []) : [pods?.get(pod) ?? []];
+    for (const each of own) for (const { archive } of each) archives.push(archive);
+    return archives;
   }
 
   podsOf(namespace: string): Iterable<string> {
@@ -139,7 +140,7 @@ export class ArchiveSet {
   /** Takes an archive in, in the place of one of the same name. */
   add(known: Known): void {
     const file = known.archive.file;
-    const old = this.#known.get(file) ?? this.#gone.get(file);
+    const old = this.#known.get(file) ?? (this.#gone.size > 0 ? this.#gone.get(file) : undefined);
     if (old !== undefined) {
       this.remove(file);
       this.#gone.delete(file);

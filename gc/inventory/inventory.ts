@@ -86,7 +86,7 @@ export class Inventory {
 
   /** Those that stand still and name this namespace, or one pod of it. */
   archivesOf(namespace: string, pod?: string): readonly Archive[] {
-    return this.state.ok ? Array.from(this.#holdings.archives.of(namespace, pod), archiveIn) : [];
+    return this.state.ok ? this.#holdings.archives.of(namespace, pod) : [];
   }
 
   /** All pods of a namespace that they name. */
