@@ -8,6 +8,7 @@ import {
   startCollector,
 } from '../gc/main.ts';
 import { errorCode, explain } from '../gc/system/files.ts';
+import { keepHeapSmall } from '../gc/system/memory.ts';
 import { nodeFiles } from '../gc/system/node-files.ts';
 import { directoryNames } from '../gc/system/same-directory.ts';
 import type { CheckpointNodeWriter } from '../kube/checkpoint-nodes.ts';
@@ -24,6 +25,7 @@ import { EXIT, InputError } from './errors.ts';
 import { explainCommand } from './help.ts';
 import { directoryOption, flag, logLevelOption, optional, patternOption, repeated } from './options.ts';
 import { originOptions } from './origin.ts';
+import { type ProgressLine, progressLine } from './progress.ts';
 import { amount, printable } from './text.ts';
 import { address, duration, nonEmpty, path } from './values.ts';
 
@@ -105,6 +107,7 @@ export function define(command: Command): (context: Context) => Promise<number> 
     ],
   ]);
   return async (context) => {
+    keepHeapSmall();
     const signal = context.untilStopped();
     const nodeName = node() ?? hostname();
     const prepareDoor = door({
@@ -113,7 +116,12 @@ export function define(command: Command): (context: Context) => Promise<number> 
       node: node(),
       stateDirectory: state(),
     });
-    const log = createLog({ level: level(), fields: { node: nodeName } });
+    const progress = progressLine(context.err, Date.now);
+    const log = createLog({
+      level: level(),
+      fields: { node: nodeName },
+      ...(context.err.isTerminal && { destination: above(progress, context.err) }),
+    });
     const where = directory();
     // A collector waits for a directory; a single run has nothing to wait for.
     if (once() && nodeFiles.stat(where) === null) throw new InputError(`${where} does not exist`);
@@ -132,6 +140,7 @@ export function define(command: Command): (context: Context) => Promise<number> 
       log,
       metrics: measured,
       confirm: confirm(),
+      progress,
       ...given('stateDirectory', state()),
       ...given('audit', audited),
       ...given('rescanMs', rescan()),
@@ -148,6 +157,16 @@ export function define(command: Command): (context: Context) => Promise<number> 
       await prepared?.stop();
       client?.close();
     }
+  };
+}
+
+/** Log lines on a terminal, where a line of progress may stand: it gives way, and comes again. */
+function above(progress: ProgressLine, output: Output): { write(line: string): void } {
+  return {
+    write(line) {
+      progress.end();
+      output.write(line);
+    },
   };
 }
 

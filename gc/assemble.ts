@@ -18,6 +18,8 @@ import { Enforcer } from './deleting/enforce.ts';
 import { Evictions } from './deleting/evictions.ts';
 import { Failures } from './deleting/failures.ts';
 import { Inventory } from './inventory/inventory.ts';
+import { type ReadingsStore, readingsFile, withoutSaving } from './inventory/readings-file.ts';
+import { Recollection } from './inventory/recollection.ts';
 import { DirectoryWatch } from './inventory/watch.ts';
 import type { CollectorOptions } from './options.ts';
 import { systemClock } from './system/clock.ts';
@@ -31,6 +33,7 @@ import { NodeReporter } from './telling/node-reporter.ts';
 import { nodeSight } from './telling/node-sight.ts';
 import { nodeStatus } from './telling/node-status.ts';
 import { Notices } from './telling/notices.ts';
+import { Progress } from './telling/progress.ts';
 import { Telling } from './telling/telling.ts';
 
 const RESCAN_MS = 60_000;
@@ -67,10 +70,12 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
   const store = storeFor(options, () => metrics.errors.inc({ operation: 'state' }));
   const changes = new Listeners();
 
+  const recollection = new Recollection({ store: readingsFor(options), now, log, metrics });
   const inventory = new Inventory({
     files,
     directory,
     clock: now,
+    recall: (stamp, changedNs) => recollection.recall(stamp, changedNs),
     onChange: (change) => {
       collector.takeChange(change);
       changes.call();
@@ -86,12 +91,18 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
   const relief = new Relief();
   const breaker = new Breaker({ store, confirmed, directory: () => inventory.identity });
   const missing = new MissingPods(store, clock.now());
-  const journal = new Journal({ audit, directory, node: nodeName, now });
+  const journal = new Journal({
+    ...{ audit, directory, now },
+    node: nodeName,
+    archives: () => inventory.archives(),
+  });
   const telling = new Telling({
     ...{ directory, source, inventory, active, audit, notices, metrics, log, now },
     onMeasured: () => reporter?.wake(),
   });
-  const { pods } = options;
+  const { pods, progress: watcher } = options;
+  const elapsed = () => clock.elapsed();
+  const progress = new Progress({ directory, log, elapsed, ...(watcher && { watcher }) });
   const orphans = pods
     ? new Orphans({
         pods,
@@ -151,6 +162,7 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
   const parts = {
     clock,
     inventory,
+    recollection,
     watch,
     source,
     active,
@@ -166,7 +178,7 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
   const isAlone = () => lock === null || lock.isHeld();
   const collector: Collector = new Collector({
     ...parts,
-    ...{ passes, journal, disk, telling, metrics, log, dryRun, rescanMs, random, isAlone },
+    ...{ passes, journal, disk, telling, progress, metrics, log, dryRun, rescanMs, random, isAlone },
   });
   const evictions = new Evictions({ inventory, active, breaker, enforcer });
   return { collector, inventory, active, orphans, evictions, disk, clockWatch, relief, reporter, changes };
@@ -178,6 +190,12 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
  */
 export function stateDirectoryOf(stateDirectory: string, directory: string): string {
   return join(stateDirectory, createHash('sha256').update(realPath(directory)).digest('hex').slice(0, 12));
+}
+
+function readingsFor({ stateDirectory, directory, dryRun, readings }: CollectorOptions): ReadingsStore {
+  const path = stateDirectory && join(stateDirectoryOf(stateDirectory, directory), 'readings');
+  const store = readings ?? (path === undefined ? null : readingsFile(path));
+  return store === null || dryRun ? withoutSaving(store) : store;
 }
 
 function storeFor(

@@ -13,17 +13,22 @@ import type { Plans } from './deciding/plans.ts';
 import { watchedPods } from './deciding/watched-pods.ts';
 import type { Enforcer } from './deleting/enforce.ts';
 import type { Failures } from './deleting/failures.ts';
+import type { DirectoryState } from './inventory/directory.ts';
 import type { Inventory, InventoryChange } from './inventory/inventory.ts';
+import type { Recollection } from './inventory/recollection.ts';
 import type { DirectoryWatch, Hint } from './inventory/watch.ts';
 import { type Clock, within } from './system/clock.ts';
+import { Pace } from './system/pace.ts';
 import type { StateStore } from './system/state.ts';
 import type { Journal } from './telling/journal.ts';
+import type { Progress } from './telling/progress.ts';
 import type { Telling } from './telling/telling.ts';
 
 /** What a collector is made of; `assemble.ts` puts it together. */
 export interface CollectorParts {
   readonly clock: Clock;
   readonly inventory: Inventory;
+  readonly recollection: Recollection;
   readonly watch: DirectoryWatch;
   readonly source: PolicySource;
   readonly active: ActivePolicies;
@@ -39,6 +44,7 @@ export interface CollectorParts {
   readonly journal: Journal;
   readonly disk: DiskGauge;
   readonly telling: Telling;
+  readonly progress: Progress;
   readonly metrics: CollectorMetrics;
   readonly log: Log;
   readonly dryRun: boolean;
@@ -63,6 +69,11 @@ const LEAST_BETWEEN_SCANS_MS = 2_000;
 
 /** How often a directory that cannot be seen is looked for. */
 const UNSEEN_MS = 10_000;
+/** A scan takes at most this part of the time: the rescans of 100,000 archives are 90 seconds apart rather than 60. */
+const SCAN_SHARE = 1 / 250;
+
+/** However long a scan takes, as the first one does that reads every archive. */
+const LONGEST_STRETCH = 3;
 
 /** No pass decides on a plan that changes while it is made; a directory in which nothing rests waits a little. */
 const MOST_ROUNDS = 5;
@@ -112,12 +123,11 @@ export class Collector {
 
   /**
    * Resolves when the policies are known and the first pass is over. Rejects when the policies cannot be had.
-   * @param onPrepared called before anything is deleted; when it rejects, nothing is.
+   * @param open called at once, for a first scan may take long; when it rejects, no policy is acted on.
    */
-  async start(onPrepared: () => Promise<unknown> = async () => {}): Promise<void> {
+  async start(open: () => Promise<unknown> = async () => {}): Promise<void> {
     this.#parts.watch.start();
-    await this.prepare();
-    if (!this.#stopping) await onPrepared();
+    await Promise.all([open(), this.prepare()]);
     this.#isLooping = true;
     this.wake();
     await this.idle();
@@ -189,14 +199,16 @@ export class Collector {
 
   /** Ends within five seconds; a deletion under way is finished, or left as a tombstone. May be called twice. */
   async stop(): Promise<void> {
-    const { watch, orphans, source, clock, missing, state, log } = this.#parts;
+    const { watch, orphans, source, clock, missing, state, inventory, recollection, log } = this.#parts;
     if (!this.#stopping) log.info({}, 'stopping');
     this.#stopping = true;
     this.#cancelTimer?.();
     this.#endSubscription();
     watch.stop();
     orphans?.stop();
-    const done = await within(clock, STOP_MS, Promise.allSettled([this.idle(), source.stop()]));
+    const remembered = this.#parts.isAlone() ? recollection.save(inventory) : null;
+    const ending = [this.idle(), source.stop(), remembered];
+    const done = await within(clock, STOP_MS, Promise.allSettled(ending));
     missing.save();
     state.retry();
     for (const each of done ?? []) {
@@ -238,7 +250,11 @@ export class Collector {
     await this.#plan();
     if (this.#stopping || !inventory.state.ok) return this.#sleepUntil([]);
     if (plans.policies.global?.resource.pressure) this.#disk = await this.#parts.disk.read();
-    // Policies that came meanwhile have no part in this plan, and are not judged by it: the next pass is theirs.
+    // Policies that came meanwhile would be judged by a plan that they had no part in.
+    if (!plans.isWhole) {
+      this.#again = true;
+      return this.#sleepUntil([]);
+    }
     this.#report = await passes.run(this.#disk, orphans?.isSettled ?? true);
     await this.#parts.disk.expect(this.#report.enforced.deleted);
     this.#parts.missing.save();
@@ -252,10 +268,17 @@ export class Collector {
   async #plan(): Promise<void> {
     const { clock, inventory, plans, active, orphans } = this.#parts;
     for (let round = 0; round < MOST_ROUNDS && plans.isOutdated(clock.now()); round += 1) {
-      const namespaces = plans.update(active.set, active.vetoes, clock.now());
-      if (orphans === null) return;
-      const archives = [...namespaces].flatMap((namespace) => inventory.archivesOf(namespace));
-      orphans.watch(namespaces, watchedPods(archives, active.set));
+      const planned = await plans.update(active.set, active.vetoes, clock.now());
+      if (orphans === null) continue;
+      const pace = new Pace();
+      for (const [namespace, pods] of planned) {
+        if (pace.due()) await pace.rest();
+        const archives =
+          pods === null
+            ? inventory.archivesOf(namespace)
+            : [...pods].flatMap((pod) => inventory.archivesOf(namespace, pod));
+        orphans.watch(namespace, pods, watchedPods(archives, active.set));
+      }
       // The inventory tells of new proofs in a microtask.
       await null;
     }
@@ -271,6 +294,7 @@ export class Collector {
 
   async #rescan(): Promise<void> {
     const { clock, inventory, watch, metrics, disk, budget, telling, rescanMs, random } = this.#parts;
+    const { recollection } = this.#parts;
     const began = clock.now();
     // Scans in between, which the watch asks for, give nobody a new budget.
     if (Math.abs(began - this.#renewedAt) >= 0.9 * rescanMs) {
@@ -283,7 +307,9 @@ export class Collector {
     if (!this.#parts.isAlone()) return this.#giveUp();
     this.#parts.state.retry();
     const wasOk = inventory.state.ok;
-    const state = await inventory.scan();
+    const state = await this.#scan();
+    const apartMs = Math.min((clock.now() - began) / SCAN_SHARE, LONGEST_STRETCH * rescanMs);
+    if (Number.isFinite(apartMs)) this.#rescanAt = Math.max(this.#rescanAt, began + apartMs);
     watch.check();
     metrics.directoryOk.set(state.ok ? 1 : 0);
     if (state.ok) {
@@ -298,6 +324,18 @@ export class Collector {
     }
     telling.directory(state);
     if (state.ok && !this.#stopping) await this.#tidy();
+    if (state.ok && !this.#stopping) await recollection.scanned(inventory);
+  }
+
+  /** Says how far it is until everything was seen once: only then every archive may have to be read. */
+  async #scan(): Promise<DirectoryState> {
+    const { inventory, progress } = this.#parts;
+    if (inventory.state.ok) return await inventory.scan();
+    try {
+      return await inventory.scan((step) => progress.report(step));
+    } finally {
+      progress.end();
+    }
   }
 
   /** Finishes what was left half done, and forgets what is there no more. */

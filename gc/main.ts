@@ -25,7 +25,8 @@ export interface RunningCollector {
 
 /**
  * Starts the collector of a directory; resolves when its policies are known and a first pass is over. Rejects with
- * a sentence when the directory has a collector already, or the policies cannot be had.
+ * a sentence when the directory has a collector already, or the policies cannot be had. Its door opens at once, and
+ * refuses what it cannot judge before the directory was scanned.
  *
  * @param signal stops it, also while it starts; then it resolves early.
  */

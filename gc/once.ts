@@ -147,7 +147,7 @@ function summarise(assembled: Assembled, options: CollectorOptions, tally: Tally
   const { archives, bytes, growing } = inventory.totals();
   const { held = [], overBudget = 0, plan } = collector.report ?? {};
   const { failed, spared, isDone } = tally;
-  const wanted = plan?.decisions.filter(({ action }) => action === 'delete').length ?? 0;
+  const wanted = plan?.deletions.length ?? 0;
   return {
     isKnown: inventory.state.ok,
     ...{ archives, bytes, growing, ...done, failed, spared, overBudget, held },

@@ -4,9 +4,11 @@ import type { Audit } from '../observe/audit.ts';
 import type { CollectorMetrics } from '../observe/metrics.ts';
 import type { PolicySource } from '../source/source.ts';
 import type { DoorOptions } from './door/main.ts';
+import type { ReadingsStore } from './inventory/readings-file.ts';
 import type { Clock } from './system/clock.ts';
 import type { FileSystem } from './system/files.ts';
 import type { StateStore } from './system/state.ts';
+import type { ProgressWatcher } from './telling/progress.ts';
 
 /** What a door needs that its collector does not have: who asks, where pods are, the kubelet. */
 export type DoorPart = Pick<
@@ -50,10 +52,14 @@ export interface CollectorOptions {
   readonly door?: DoorPart;
   /** Writes what the collector sees into the node's object; absent: nowhere. */
   readonly nodeObject?: CheckpointNodeWriter;
-  /** Milliseconds between scans; default 60,000. */
+  /** Milliseconds between scans; default 60,000. Where a scan takes long, up to three times that. */
   readonly rescanMs?: number;
   readonly clock?: Clock;
   readonly files?: FileSystem;
+  /** What was read of archives, for the next start; default a file in the state directory. */
+  readonly readings?: ReadingsStore;
+  /** Is told how far the first scan is; the log says it every few seconds all the same. */
+  readonly progress?: ProgressWatcher;
   /** 0 to 1, for jitter. */
   readonly random?: () => number;
 }

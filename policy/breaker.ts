@@ -12,18 +12,23 @@ export interface Trip {
  * The new or changed resources whose deletions are more than `circuitBreaker.maxShare` of the node's archives,
  * and at least `minArchives`.
  * @param isAccepted whether the resource, with this very spec, has acted before or was confirmed.
+ * @param archives of the node; default: all that are decided on. Then the decisions may be the deletions alone.
  */
 export function trips(
   decisions: readonly Decision[],
   isAccepted: (resource: PolicyResource) => boolean,
+  archives: number = countOf(decisions),
 ): Trip[] {
-  // What is promised to a checkpoint under way is no archive of the node yet.
-  const archives = decisions.filter((each) => each.archive.state !== 'reserved').length;
   return [...byResource(decisions)].flatMap(([resource, deletions]) => {
     const { maxShare, minArchives } = resource.breaker;
     const tripped = deletions.length >= minArchives && deletions.length > maxShare * archives;
     return tripped && !isAccepted(resource) ? [{ resource, deletions, archives }] : [];
   });
+}
+
+/** What is promised to a checkpoint under way is no archive of the node yet. */
+function countOf(decisions: readonly Decision[]): number {
+  return decisions.filter(({ archive }) => archive.state !== 'reserved').length;
 }
 
 /**

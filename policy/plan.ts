@@ -53,6 +53,21 @@ export function planNamespace(archives: readonly Archive[], policies: PolicySet,
   return { decisions, unmet: unmetOf(notes, decisions), nextDue: notes.nextDue };
 }
 
+/** The deletions of a plan, and what else is to be known of it: what it keeps costs time and memory to tell. */
+export interface DeletionPlan extends Pick<Plan, 'unmet' | 'nextDue'> {
+  readonly deletions: readonly Decision[];
+  /** How many archives were decided on. */
+  readonly archives: number;
+}
+
+/** What `planNamespace` would delete. */
+export function planDeletions(archives: readonly Archive[], policies: PolicySet, now: Instant): DeletionPlan {
+  const notes = newNotes();
+  const candidates = decide(archives, policies, now, notes);
+  const deletions = candidates.flatMap(({ deletion }) => deletion ?? []);
+  return { deletions, archives: candidates.length, unmet: unmetOf(notes, deletions), nextDue: notes.nextDue };
+}
+
 /** One decision for each archive with identity, oldest first. */
 function namespaceDecisions(
   archives: readonly Archive[],
@@ -60,13 +75,18 @@ function namespaceDecisions(
   now: Instant,
   notes: Notes,
 ): Decision[] {
+  return decide(archives, policies, now, notes).map(decisionOf);
+}
+
+/** Each archive with identity and what is to become of it, oldest first. */
+function decide(archives: readonly Archive[], policies: PolicySet, now: Instant, notes: Notes): Candidate[] {
   const candidates = candidatesOf(archives, policies, now);
   const counted = candidates.filter((each) => each.archive.state !== 'growing');
   // The tenant's layer first: what he gives up himself spares the rest of his archives from the administrator's
   // limits. Those act on all that is left, whatever the tenant wanted to keep.
   applyLayer(counted, 'tenant', now, notes);
   applyLayer(counted, 'administrator', now, notes);
-  return candidates.map(decisionOf);
+  return candidates;
 }
 
 /** Oldest first. */

@@ -83,6 +83,18 @@ export function planPressure(
   };
 }
 
+/** Whether the disk would still be too full after these deletions: then all archives have to be weighed. */
+export function isPressedAfter(
+  deletions: readonly Decision[],
+  policies: PolicySet,
+  disk: Disk | undefined,
+  isStuck: (archive: Archive) => boolean = () => false,
+): boolean {
+  const pressure = policies.global?.resource.pressure;
+  if (disk === undefined || pressure === undefined) return false;
+  return causeOf(freed(disk, deletions, isStuck), pressure, pressure.high) !== null;
+}
+
 function evicteesOf(
   decisions: readonly Decision[],
   policies: PolicySet,

@@ -3,6 +3,8 @@ import type { Identity } from '../../policy/types.ts';
 /** Who wrote an archive. */
 export type Runtime = 'containerd' | 'cri-o' | 'podman' | 'other';
 
+export const RUNTIMES: readonly Runtime[] = ['containerd', 'cri-o', 'podman', 'other'];
+
 /** Whose memory a `spec.dump` says it is. */
 export interface SpecReading {
   readonly identity: Identity | null;
@@ -146,16 +148,16 @@ const SUBDOMAIN = /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-
 const UID = /^[A-Za-z0-9][-._A-Za-z0-9]*$/;
 
 /** DNS-1123 label: namespaces and containers. */
-function isLabel(value: unknown): value is string {
+export function isLabel(value: unknown): value is string {
   return typeof value === 'string' && value.length <= 63 && LABEL.test(value);
 }
 
 /** DNS-1123 subdomain: pods. */
-function isSubdomain(value: unknown): value is string {
+export function isSubdomain(value: unknown): value is string {
   return typeof value === 'string' && value.length <= 253 && SUBDOMAIN.test(value);
 }
 
 /** A UUID, or for a static pod the hash of its file. */
-function isUid(value: unknown): value is string {
+export function isUid(value: unknown): value is string {
   return typeof value === 'string' && value.length <= 128 && UID.test(value);
 }

@@ -26,6 +26,12 @@ const MIB = 1024 * 1024;
  */
 export const SPEC_LIMIT = 4 * MIB;
 
+/**
+ * To be raised with every change of what a reading says of an archive: what an older program has read and
+ * remembered (`readings.ts`) is then read again.
+ */
+export const READER_VERSION = 1;
+
 /** What reading one archive has told. */
 export interface Reading {
   readonly identity: Identity | null;
@@ -80,9 +86,13 @@ interface Walked {
 
 const magic = Buffer.alloc(4);
 
+/** Of the beginning: the first header, and the second where the first entry is short. */
+const SHORT = 3 * BLOCK;
+
 async function readArchive(file: MeteredFile, bytes: number, pace: Pace): Promise<Reading> {
   magic.fill(0);
-  file.read(magic, magic.length, 0);
+  // Most are not packed, and then the first header stands there.
+  file.readAhead(magic, magic.length, 0, SHORT);
   const packing = packingOf(magic);
   const walked: Walked =
     packing === null

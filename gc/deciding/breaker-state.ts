@@ -69,27 +69,29 @@ export class Breaker {
   }
 
   /**
-   * Which of the acting resources are held, given a whole plan. The others count as accepted when for a minute all
-   * that they would do could be seen: archives are there, and the grace period of orphans, for one that deletes them,
-   * has had time to end.
+   * Which of the acting resources are held, given all deletions of a plan. The others count as accepted when for a
+   * minute all that they would do could be seen: archives are there, and the grace period of orphans, for one that
+   * deletes them, has had time to end.
    *
+   * @param archives of the node.
    * @param isSettled whether all pods that matter were looked up.
    */
   judge(
     resources: Iterable<PolicyResource>,
-    decisions: readonly Decision[],
+    deletions: readonly Decision[],
+    archives: number,
     isSettled: boolean,
     now: Instant,
   ): readonly Held[] {
     const acting = [...resources];
     const specIn = this.#specs(acting);
     const isAccepted = (resource: PolicyResource) => this.#memoryOf(resource).accepted === specIn(resource);
-    const tripped = new Map(trips(decisions, isAccepted).map((trip) => [trip.resource, trip]));
+    const tripped = new Map(trips(deletions, isAccepted, archives).map((trip) => [trip.resource, trip]));
     const held: Held[] = [];
     let isChanged = false;
     for (const resource of acting) {
       const before = this.#memoryOf(resource);
-      const isVisible = decisions.length > 0 && (isSettled || !deletesOrphans(resource));
+      const isVisible = archives > 0 && (isSettled || !deletesOrphans(resource));
       const after = this.#judgeOne(resource, specIn(resource), before, tripped.get(resource), isVisible, now);
       if (after !== before) {
         this.#memories.set(keyOf(resource.reference), after);

@@ -96,11 +96,15 @@ export class Orphans {
     return this.#entries.has(keyOf(namespace, pod));
   }
 
-  /** Takes the pods of some namespaces that matter now, in the place of those that mattered before. */
-  watch(namespaces: ReadonlySet<string>, pods: Iterable<WatchedPod>): void {
+  /**
+   * Takes the pods of a namespace that matter now, in the place of those that mattered before.
+   * @param among only these of the namespace are spoken of; null: all.
+   */
+  watch(namespace: string, among: ReadonlySet<string> | null, pods: Iterable<WatchedPod>): void {
     const { clock } = this.#options;
     const gone = new Set<string>();
-    for (const [key, { watched }] of this.#entries) if (namespaces.has(watched.namespace)) gone.add(key);
+    if (among !== null) for (const pod of among) gone.add(keyOf(namespace, pod));
+    else for (const [key, { watched }] of this.#entries) if (watched.namespace === namespace) gone.add(key);
     for (const watched of pods) {
       const key = keyOf(watched.namespace, watched.pod);
       gone.delete(key);

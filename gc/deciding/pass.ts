@@ -1,6 +1,6 @@
 import type { Log } from '../../kube/types.ts';
 import type { CollectorMetrics } from '../../observe/metrics.ts';
-import type { Archive, Decision, Disk, Instant, Plan, PolicyResource } from '../../policy/types.ts';
+import type { Archive, Decision, Disk, Instant, PolicyResource } from '../../policy/types.ts';
 import type { Enforced, Enforcer } from '../deleting/enforce.ts';
 import type { Failures } from '../deleting/failures.ts';
 import type { Clock } from '../system/clock.ts';
@@ -10,7 +10,7 @@ import type { Notice, Notices } from '../telling/notices.ts';
 import { type Breaker, type Held, heldText } from './breaker-state.ts';
 import type { Budget } from './budget.ts';
 import { goesByTime } from './by-time.ts';
-import type { Plans } from './plans.ts';
+import type { Deletions, Plans } from './plans.ts';
 import type { Relief } from './relief.ts';
 
 export interface PassOptions {
@@ -31,7 +31,7 @@ export interface PassOptions {
 
 /** What a pass has decided and done. */
 export interface PassReport {
-  readonly plan: Plan;
+  readonly plan: Deletions;
   readonly held: readonly Held[];
   readonly enforced: Enforced;
   /** Deletions that the budget leaves for the next pass. */
@@ -56,9 +56,8 @@ export class Passes {
     const now = clock.now();
     const { plan, held } = this.#decide(disk, isSettled, now);
     const isSteady = clockWatch.isSteady();
-    const wanted = plan.decisions.filter(({ action, archive, rule }) => {
-      if (action === 'keep' || archive.state !== 'complete' || failures.isWaiting(archive.file, now))
-        return false;
+    const wanted = plan.deletions.filter(({ archive, rule }) => {
+      if (archive.state !== 'complete' || failures.isWaiting(archive.file, now)) return false;
       return isSteady || !goesByTime(rule);
     });
     const holding = relief.allow(
@@ -77,12 +76,12 @@ export class Passes {
     disk: Disk | null,
     isSettled: boolean,
     now: Instant,
-  ): { readonly plan: Plan; readonly held: readonly Held[] } {
+  ): { readonly plan: Deletions; readonly held: readonly Held[] } {
     const { plans, breaker, failures } = this.#options;
     const isStuck = ({ file }: Archive) => failures.isFailing(file, now);
     // What only waits for a while is judged as well: otherwise it would pass for accepted when its time comes.
     const wanted = plans.wanted(disk, now, isStuck);
-    const held = breaker.judge(plans.policies.resources(), wanted.decisions, isSettled, now);
+    const held = breaker.judge(plans.policies.resources(), wanted.deletions, wanted.archives, isSettled, now);
     if (held.length === 0 && !plans.hasVetoes) return { plan: wanted, held };
     const resources = new Set<PolicyResource>(held.map(({ resource }) => resource));
     return { plan: plans.whole(disk, resources, now, isStuck), held };
@@ -96,7 +95,7 @@ export class Passes {
     }
   }
 
-  #report(plan: Plan, held: readonly Held[]): void {
+  #report(plan: Deletions, held: readonly Held[]): void {
     const { metrics, notices, relief } = this.#options;
     metrics.trippedBreakers.set(held.length);
     metrics.unmetLimits.set(plan.unmet.length);

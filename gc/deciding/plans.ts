@@ -1,47 +1,48 @@
 import { PolicySet } from '../../policy/govern.ts';
-import { planNamespace, planUnidentified } from '../../policy/plan.ts';
-import { planPressure } from '../../policy/pressure.ts';
-import type { Archive, Decision, Disk, Instant, Plan, PolicyResource } from '../../policy/types.ts';
+import { isPressedAfter, planPressure } from '../../policy/pressure.ts';
+import type { Archive, Decision, Disk, Instant, Plan, PolicyResource, Unmet } from '../../policy/types.ts';
 import type { Inventory, InventoryChange } from '../inventory/inventory.ts';
+import { Pace } from '../system/pace.ts';
+import { type Deletions, isDeletion, keptBy, Parts, type Pods, UNIDENTIFIED } from './parts.ts';
 
-/** The part of the archives without identity; no namespace has this name. */
-const UNIDENTIFIED = '';
+export type { Deletions, Pods } from './parts.ts';
 
 /** Whether the deletion of an archive has failed and is tried again later. */
 type IsStuck = (archive: Archive) => boolean;
 
-interface Part {
-  readonly plan: Plan;
-  /** What another version of the policies keeps. */
-  readonly vetoed: ReadonlySet<Archive>;
+/** What a whole plan is asked for. */
+interface Question {
+  readonly disk: Disk | null;
+  readonly now: Instant;
+  readonly isStuck: IsStuck;
+  /** Resources whose deletions are not carried out, and which free nothing. */
+  readonly held: ReadonlySet<PolicyResource>;
+  readonly isVetoed: boolean;
 }
 
-/**
- * The plan of a directory in parts, one a namespace: a change costs planning what it touches, and what falls due.
- */
+/** The plan of a directory: a change costs planning what it touches, and what falls due. */
 export class Plans {
   readonly #inventory: Inventory;
-  readonly #parts = new Map<string, Part>();
+  readonly #parts: Parts;
   #policies = new PolicySet();
   #vetoes: readonly PolicySet[] = [];
   /** Planned from what is not so any more. */
-  readonly #outdated = new Set<string>();
+  readonly #outdated = new Map<string, Pods>();
   #allOutdated = true;
-  /** Of those outdated, the ones that others than the collector have changed: their decisions no longer hold. */
+  readonly #pace = new Pace();
+  /** Of those namespaces, the ones that others than the collector have changed: their decisions no longer hold. */
   readonly #stale = new Set<string>();
 
   constructor(inventory: Inventory) {
     this.#inventory = inventory;
+    this.#parts = new Parts(inventory);
   }
 
   /** @param isOurs a change that the plan itself has asked for. */
   take(change: InventoryChange, isOurs: boolean): void {
     if (change.directoryChanged) this.takeAll();
-    const changed = [...change.namespaces, ...(change.unidentified ? [UNIDENTIFIED] : [])];
-    for (const part of changed) {
-      this.#outdated.add(part);
-      if (!isOurs) this.#stale.add(part);
-    }
+    for (const [namespace, pods] of change.pods) this.#outdate(namespace, pods, isOurs);
+    if (change.unidentified) this.#outdate(UNIDENTIFIED, null, isOurs);
   }
 
   /** What was planned by; those that act by now may be others, and have no part in it. */
@@ -60,6 +61,11 @@ export class Plans {
     return this.#allOutdated || this.#outdated.size > 0 || (due !== null && due <= now);
   }
 
+  /** Whether all was planned by the policies that there are now. */
+  get isWhole(): boolean {
+    return !this.#allOutdated;
+  }
+
   /** Whether this decision is from a plan of what there is now. */
   holds({ archive }: Decision): boolean {
     if (this.#allOutdated || this.#stale.has(archive.identity?.namespace ?? UNIDENTIFIED)) return false;
@@ -67,41 +73,46 @@ export class Plans {
   }
 
   /**
-   * Plans what has changed and what is due.
+   * Plans what has changed and what is due. What changes meanwhile is outdated again.
    *
    * @param vetoes policies that must ask for a deletion, too (`ActivePolicies.vetoes`).
-   * @returns the namespaces of it.
+   * @returns what was planned anew of each namespace.
    */
-  update(policies: PolicySet, vetoes: readonly PolicySet[], now: Instant): ReadonlySet<string> {
-    const inventory = this.#inventory;
-    const outdated = this.#allOutdated ? this.#everything() : new Set(this.#outdated);
-    for (const [part, { plan }] of this.#parts)
-      if (plan.nextDue !== null && plan.nextDue <= now) outdated.add(part);
+  async update(
+    policies: PolicySet,
+    vetoes: readonly PolicySet[],
+    now: Instant,
+  ): Promise<ReadonlyMap<string, Pods>> {
+    for (const [namespace, pods] of this.#parts.due(now)) this.#outdate(namespace, pods, true);
+    if (this.#allOutdated) for (const namespace of this.#everything()) this.#outdate(namespace, null, false);
     this.#allOutdated = false;
-    this.#outdated.clear();
-    this.#stale.clear();
     this.#policies = policies;
     this.#vetoes = vetoes;
-    for (const part of outdated) {
-      const archives = part === UNIDENTIFIED ? inventory.unidentified() : inventory.archivesOf(part);
-      const planned = part === UNIDENTIFIED ? planUnidentified : planNamespace;
-      if (archives.length === 0) {
-        this.#parts.delete(part);
-        continue;
-      }
-      const plan = planned(archives, policies, now);
-      const vetoed = keptBy(vetoes.map((each) => planned(archives, each, now)));
-      this.#parts.set(part, { plan, vetoed });
+    const outdated = new Map(this.#outdated);
+    for (const [namespace] of outdated) {
+      if (this.#pace.due()) await this.#pace.rest();
+      const pods = this.#outdated.get(namespace) ?? null;
+      outdated.set(namespace, pods);
+      // From here on: what changes while it is planned is to be planned once more, and does not hold until then.
+      this.#outdated.delete(namespace);
+      this.#stale.delete(namespace);
+      await this.#parts.plan(namespace, pods, { policies, vetoes, now }, this.#pace);
     }
     outdated.delete(UNIDENTIFIED);
     return outdated;
   }
 
+  #outdate(namespace: string, pods: Pods, isOurs: boolean): void {
+    const before = this.#outdated.get(namespace);
+    const all = pods === null || before === null;
+    this.#outdated.set(namespace, all ? null : new Set([...(before ?? []), ...pods]));
+    if (!isOurs) this.#stale.add(namespace);
+  }
+
   /** When the next age or grace period ends; null when none does. */
   nextDue(): Instant | null {
     let next: Instant | null = null;
-    for (const { plan } of this.#parts.values()) {
-      const { nextDue } = plan;
+    for (const { nextDue } of this.#parts.values()) {
       if (nextDue !== null && (next === null || nextDue < next)) next = nextDue;
     }
     return next;
@@ -112,9 +123,8 @@ export class Plans {
   }
 
   /** All that the policies ask for, whatever holds it back. */
-  wanted(disk: Disk | null, now: Instant, isStuck: IsStuck): Plan {
-    const parts = Array.from(this.#parts.values(), ({ plan }) => plan);
-    return wholeOf(parts, this.#policies, disk, now, isStuck);
+  wanted(disk: Disk | null, now: Instant, isStuck: IsStuck): Deletions {
+    return this.#whole({ disk, now, isStuck, held: NONE_HELD, isVetoed: false });
   }
 
   /**
@@ -122,40 +132,48 @@ export class Plans {
    *
    * @param held resources whose deletions are not carried out, and which free nothing.
    */
-  whole(disk: Disk | null, held: ReadonlySet<PolicyResource>, now: Instant, isStuck: IsStuck): Plan {
-    const parts = Array.from(this.#parts.values(), ({ plan, vetoed }) =>
-      withoutHeld(withoutVetoed(plan, vetoed), held),
+  whole(disk: Disk | null, held: ReadonlySet<PolicyResource>, now: Instant, isStuck: IsStuck): Deletions {
+    return this.#whole({ disk, now, isStuck, held, isVetoed: true });
+  }
+
+  #whole(question: Question): Deletions {
+    const { disk, held, isVetoed, isStuck } = question;
+    const deletions: Decision[] = [];
+    const unmet: Unmet[] = [];
+    let archives = 0;
+    for (const part of this.#parts.values()) {
+      archives += part.archives;
+      unmet.push(...part.unmet);
+      for (const each of part.deletions) {
+        if (isVetoed && part.vetoed.has(each.archive)) continue;
+        if (each.resource === null || !held.has(each.resource)) deletions.push(each);
+      }
+    }
+    // Only where the disk is over its watermark the parts are weighed against one another.
+    const isPressed = [this.#policies, ...(isVetoed ? this.#vetoes : [])].some((each) =>
+      isPressedAfter(deletions, each, disk ?? undefined, isStuck),
     );
-    const whole = wholeOf(parts, this.#policies, disk, now, isStuck);
-    const vetoed = keptBy(this.#vetoes.map((each) => wholeOf(parts, each, disk, now, isStuck)));
-    return withoutHeld(withoutVetoed(whole, vetoed), held);
+    if (!isPressed || disk === null) return { deletions, archives, unmet };
+    return this.#underPressure(question, disk);
+  }
+
+  #underPressure({ held, now, isVetoed, isStuck }: Question, disk: Disk): Deletions {
+    const plans = Array.from(this.#parts.plans(this.#policies, now), ({ plan, part: { vetoed } }) =>
+      withoutHeld(isVetoed ? withoutVetoed(plan, vetoed) : plan, held),
+    );
+    const whole = planPressure(plans, this.#policies, disk, now, isStuck);
+    const vetoes = isVetoed ? this.#vetoes : [];
+    const vetoed = keptBy(vetoes.map((each) => planPressure(plans, each, disk, now, isStuck)));
+    const { decisions, unmet } = withoutHeld(withoutVetoed(whole, vetoed), held);
+    return { deletions: decisions.filter(isDeletion), archives: decisions.length, unmet };
   }
 
   #everything(): Set<string> {
-    const parts = new Set([UNIDENTIFIED, ...this.#parts.keys()]);
-    for (const { identity } of this.#inventory.archives())
-      if (identity !== null) parts.add(identity.namespace);
-    return parts;
+    return new Set([UNIDENTIFIED, ...this.#parts.namespaces(), ...this.#inventory.namespaces()]);
   }
 }
 
-/** The parts put together; only where the disk is over its watermark they are weighed against one another. */
-function wholeOf(
-  parts: readonly Plan[],
-  policies: PolicySet,
-  disk: Disk | null,
-  now: Instant,
-  isStuck: IsStuck,
-): Plan {
-  return planPressure(parts, policies, disk ?? undefined, now, isStuck);
-}
-
-function keptBy(plans: readonly Plan[]): ReadonlySet<Archive> {
-  const kept = new Set<Archive>();
-  for (const { decisions } of plans)
-    for (const { action, archive } of decisions) if (action === 'keep') kept.add(archive);
-  return kept;
-}
+const NONE_HELD: ReadonlySet<PolicyResource> = new Set();
 
 function withoutVetoed(plan: Plan, vetoed: ReadonlySet<Archive>): Plan {
   if (vetoed.size === 0) return plan;

@@ -95,6 +95,7 @@ export class Enforcer {
       return 'spared';
     }
     await inventory.look([file]);
+    await inventory.confirm(file);
     const stamp = inventory.stamp(file);
     if (isStopping() || !inventory.state.ok || stamp === null || !isCurrent(decision)) return 'left';
     const underWay = this.#busy.get(file);

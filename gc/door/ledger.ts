@@ -48,12 +48,14 @@ export class Ledger {
   readonly #now: () => Instant;
   readonly #journal: LedgerJournal;
   readonly #log: Log;
+  readonly #openedAt: Instant;
 
   /** @throws a sentence when the journal cannot be read or written. */
   constructor({ store, directory, now, log }: LedgerOptions) {
     this.#directory = directory;
     this.#now = now;
     this.#log = log;
+    this.#openedAt = now();
     this.#journal = new LedgerJournal(store, log);
     // Whoever waited for the kubelet has gone with the process.
     for (const each of this.reserved()) if (each.state === 'open') this.lost(each.id);
@@ -156,7 +158,9 @@ export class Ledger {
    */
   settle(scannedFrom: Instant | null = null): void {
     const now = this.#now();
-    for (const [id, { file, modifiedAt, bytes }] of this.#covered()) {
+    // Before it was looked at, and while it cannot be, a directory says nothing of what is in it.
+    const { ok } = this.#directory.state;
+    for (const [id, { file, modifiedAt, bytes }] of ok ? this.#covered() : []) {
       this.#journal.tell({ op: 'settle', id, file, modifiedAt, bytes });
     }
     for (const each of this.#state.reserved.values()) {
@@ -169,6 +173,7 @@ export class Ledger {
         );
       }
     }
+    if (!ok) return;
     this.#state.pruneClaims(({ file, modifiedAt }) => {
       return now - modifiedAt < YOUNG_MS && this.#directory.get(file) !== null;
     });
@@ -189,7 +194,7 @@ export class Ledger {
 
   #hasLapsed({ until, ...reserved }: Reserved, scannedFrom: Instant | null, now: Instant): boolean {
     if (until === null || now < until) return false;
-    if (now >= until + MOST_SETTLING_MS) return true;
+    if (now >= Math.max(until, this.#openedAt) + MOST_SETTLING_MS) return true;
     if (scannedFrom === null || scannedFrom < until || !this.#directory.state.ok) return false;
     for (const { file, state, modifiedAt } of this.#directory.archives()) {
       if (state === 'growing' && modifiedAt >= reserved.since && isNamedFor(file, reserved)) return false;

@@ -1,5 +1,7 @@
-import type { Archive, Instant } from '../../policy/types.ts';
+import type { Holding } from '../../policy/apart.ts';
+import type { Archive, Identity, Instant } from '../../policy/types.ts';
 import type { Reading, Runtime } from '../archive/identity.ts';
+import type { FileFacts } from '../system/files.ts';
 
 /** An archive with what its next look is compared to. A hundred thousand of them are kept: every field counts. */
 export interface Known {
@@ -17,12 +19,22 @@ export interface Known {
   early: Reading | null;
   /** Its reading failed for a reason that may pass. */
   readAgain: boolean;
+  /** The file's ctime before it was read; null where a later change could have the same. */
+  changedNs: bigint | null;
+  /** It ends as it should. */
+  isWhole: boolean;
+  /** An earlier process has read it, not this one. */
+  isRecalled: boolean;
+  /** Whether a look sees the file that is known, unchanged. The device is the directory's. */
+  isAsSeen(facts: FileFacts): boolean;
+  /** What the last notice told of it, null for nothing; undefined while it is as it was then. The set's own. */
+  told: Archive | null | undefined;
 }
 
 /** What has become of the archives since the last notice. */
 export interface ArchiveChanges {
-  /** All that had, or now have, an archive that changed. */
-  readonly namespaces: ReadonlySet<string>;
+  /** By namespace, all that had, or now have, an archive that changed. */
+  readonly pods: ReadonlyMap<string, ReadonlySet<string>>;
   /** Whether one that is not growing and has no identity came, changed or went. */
   readonly unidentified: boolean;
   readonly added: readonly Archive[];
@@ -40,12 +52,19 @@ export interface ArchiveTotals {
   readonly tainted: number;
 }
 
+/** What stands still and names one namespace. */
+interface Group {
+  readonly pods: Map<string, Set<Known>>;
+  archives: number;
+  bytes: number;
+}
+
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** The archives of a directory by name and by namespace, with their totals and what changed among them. */
 export class ArchiveSet {
   readonly #known = new Map<string, Known>();
-  readonly #byNamespace = new Map<string, Set<Known>>();
+  readonly #byNamespace = new Map<string, Group>();
   readonly #unidentified = new Set<Known>();
   readonly #growing = new Set<Known>();
   readonly #totals: Mutable<ArchiveTotals> = {
@@ -56,8 +75,11 @@ export class ArchiveSet {
     unidentified: 0,
     tainted: 0,
   };
-  /** The archives that changed, as they were at the last notice; null where there was none. */
-  readonly #before = new Map<string, Archive | null>();
+  /** Those that changed since the last notice, each once; a map of a hundred thousand names takes too long. */
+  #changed: Known[] = [];
+  /** Those of them that are not in the set any more. */
+  readonly #gone = new Map<string, Known>();
+  #isMuted = false;
 
   get(file: string): Known | undefined {
     return this.#known.get(file);
@@ -67,8 +89,27 @@ export class ArchiveSet {
     return this.#known.values();
   }
 
-  of(namespace: string): Iterable<Known> {
-    return this.#byNamespace.get(namespace) ?? [];
+  /** Those of a namespace that stand still, or of one of its pods. */
+  of(namespace: string, pod?: string): Archive[] {
+    const archives: Archive[] = [];
+    const pods = this.#byNamespace.get(namespace)?.pods;
+    const own = pod === undefined ? (pods?.values() ?? []) : [pods?.get(pod) ?? []];
+    for (const each of own) for (const { archive } of each) archives.push(archive);
+    return archives;
+  }
+
+  podsOf(namespace: string): Iterable<string> {
+    return this.#byNamespace.get(namespace)?.pods.keys() ?? [];
+  }
+
+  holding(namespace: string): Holding {
+    const { archives = 0, bytes = 0 } = this.#byNamespace.get(namespace) ?? {};
+    return { archives, bytes };
+  }
+
+  /** All that have an archive that stands still. */
+  get namespaces(): Iterable<string> {
+    return this.#byNamespace.keys();
   }
 
   /** Stand still and have no identity. */
@@ -84,12 +125,29 @@ export class ArchiveSet {
     return { ...this.#totals };
   }
 
+  /** While all of it comes or goes at once nobody is told of each, from now on or until now. */
+  mute(): void {
+    for (const known of this.#changed) known.told = undefined;
+    this.#changed = [];
+    this.#gone.clear();
+    this.#isMuted = true;
+  }
+
+  unmute(): void {
+    this.#isMuted = false;
+  }
+
   /** Takes an archive in, in the place of one of the same name. */
   add(known: Known): void {
     const file = known.archive.file;
-    const old = this.#known.get(file);
-    this.#remember(file, old?.archive ?? null);
-    if (old !== undefined) this.#count(old, -1);
+    const old = this.#known.get(file) ?? (this.#gone.size > 0 ? this.#gone.get(file) : undefined);
+    if (old !== undefined) {
+      this.remove(file);
+      this.#gone.delete(file);
+    }
+    this.#remember(known, old?.told ?? null);
+    // It speaks for both.
+    if (old !== undefined) old.told = undefined;
     this.#known.set(file, known);
     this.#count(known, 1);
   }
@@ -97,7 +155,7 @@ export class ArchiveSet {
   /** Replaces what policy sees of an archive that is in the set. */
   put(known: Known, archive: Archive): void {
     if (this.#known.get(archive.file) !== known) throw new Error(`not in the set: ${archive.file}`);
-    this.#remember(archive.file, known.archive);
+    this.#remember(known, known.archive);
     this.#count(known, -1);
     known.archive = archive;
     this.#count(known, 1);
@@ -106,9 +164,10 @@ export class ArchiveSet {
   remove(file: string): void {
     const known = this.#known.get(file);
     if (known === undefined) return;
-    this.#remember(file, known.archive);
+    this.#remember(known, known.archive);
     this.#count(known, -1);
     this.#known.delete(file);
+    if (!this.#isMuted) this.#gone.set(file, known);
   }
 
   clear(): void {
@@ -117,29 +176,35 @@ export class ArchiveSet {
 
   /** What changed since it was asked last. */
   takeChanges(): ArchiveChanges {
-    const namespaces = new Set<string>();
+    const pods = new Map<string, Set<string>>();
     const added: Archive[] = [];
     const modified: { before: Archive; after: Archive }[] = [];
     const removed: Archive[] = [];
     let unidentified = false;
     const concern = (archive: Archive) => {
-      if (archive.identity !== null) namespaces.add(archive.identity.namespace);
+      if (archive.identity !== null) inner(pods, archive.identity.namespace).add(archive.identity.pod);
       unidentified ||= isUnidentified(archive);
     };
-    for (const [file, before] of this.#before) {
-      const after = this.#known.get(file)?.archive ?? null;
+    for (const known of this.#changed) {
+      const { told: before, archive } = known;
+      if (before === undefined) continue;
+      known.told = undefined;
+      const after = this.#gone.get(archive.file) === known ? null : archive;
       if (before !== null && after !== null) modified.push({ before, after });
       else if (after !== null) added.push(after);
       else if (before !== null) removed.push(before);
       if (before !== null) concern(before);
       if (after !== null) concern(after);
     }
-    this.#before.clear();
-    return { namespaces, unidentified, added, modified, removed };
+    this.#changed = [];
+    this.#gone.clear();
+    return { pods, unidentified, added, modified, removed };
   }
 
-  #remember(file: string, archive: Archive | null): void {
-    if (!this.#before.has(file)) this.#before.set(file, archive);
+  #remember(known: Known, archive: Archive | null): void {
+    if (this.#isMuted || known.told !== undefined) return;
+    known.told = archive;
+    this.#changed.push(known);
   }
 
   #count(known: Known, sign: 1 | -1): void {
@@ -151,24 +216,37 @@ export class ArchiveSet {
     if (archive.staleTailBytes > 0) totals.tainted += sign;
     if (archive.state === 'growing') totals.growing += sign;
     if (isUnidentified(archive)) totals.unidentified += sign;
-    const group = this.#groupOf(archive);
-    if (sign > 0) group.add(known);
-    else group.delete(known);
-    const namespace = archive.identity?.namespace;
-    if (namespace !== undefined && group.size === 0) this.#byNamespace.delete(namespace);
+    if (archive.state === 'growing') put(this.#growing, known, sign);
+    else if (archive.identity === null) put(this.#unidentified, known, sign);
+    else this.#countIdentified(known, archive.identity, sign);
   }
 
-  #groupOf(archive: Archive): Set<Known> {
-    if (archive.state === 'growing') return this.#growing;
-    if (archive.identity === null) return this.#unidentified;
-    const { namespace } = archive.identity;
+  #countIdentified(known: Known, { namespace, pod }: Identity, sign: 1 | -1): void {
     let group = this.#byNamespace.get(namespace);
     if (group === undefined) {
-      group = new Set();
+      group = { pods: new Map(), archives: 0, bytes: 0 };
       this.#byNamespace.set(namespace, group);
     }
-    return group;
+    group.archives += sign;
+    group.bytes += sign * known.archive.bytes;
+    const archives = inner(group.pods, pod);
+    put(archives, known, sign);
+    if (archives.size === 0) group.pods.delete(pod);
+    if (group.archives === 0) this.#byNamespace.delete(namespace);
   }
+}
+
+function put(set: Set<Known>, known: Known, sign: 1 | -1): void {
+  if (sign > 0) set.add(known);
+  else set.delete(known);
+}
+
+function inner<V>(outer: Map<string, Set<V>>, key: string): Set<V> {
+  const known = outer.get(key);
+  if (known !== undefined) return known;
+  const made = new Set<V>();
+  outer.set(key, made);
+  return made;
 }
 
 function isUnidentified(archive: Archive): boolean {

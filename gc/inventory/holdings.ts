@@ -1,8 +1,9 @@
 import type { Archive, Identity, Instant, OrphanProof } from '../../policy/types.ts';
 import type { Reading } from '../archive/identity.ts';
 import { archiveOfPin } from '../archive/names.ts';
-import type { FileFacts, FileName } from '../system/files.ts';
+import type { FileFacts, FileName, Stamp } from '../system/files.ts';
 import { ArchiveSet, type Known } from './archive-set.ts';
+import { KnownFile } from './known.ts';
 import { type OtherFile, OtherFiles } from './other-files.ts';
 import type { Sighting } from './sight.ts';
 
@@ -16,7 +17,16 @@ export const STILL_MS = 1_000;
 /** An archive that nobody wrote to for this long when first seen needs no second look, if it ends as it should. */
 export const OLD_MS = 5_000;
 
+/** The clock that file systems take their times from ticks every 10 ms at the slowest; this is that with room. */
+const CTIME_TICK_MS = 200;
+
 const SHARED_IDENTITIES = 10_000;
+
+/**
+ * What an earlier process has read of a file that is still the same; null when it knows nothing of it.
+ * @param changedNs the file's ctime.
+ */
+export type Recall = (stamp: Stamp, changedNs: bigint) => Reading | null;
 
 /**
  * What is known of a directory's content, and how a look changes it. Does no I/O: it is told what stands under
@@ -26,6 +36,17 @@ export class Holdings {
   readonly archives = new ArchiveSet();
   readonly #others = new OtherFiles();
   readonly #identities = new Map<string, Identity>();
+  readonly #recall: Recall;
+  #archivesRead = 0;
+
+  constructor(recall: Recall = () => null) {
+    this.#recall = recall;
+  }
+
+  /** How many whole archives were taken in as they were read. */
+  get archivesRead(): number {
+    return this.#archivesRead;
+  }
 
   /**
    * Takes in what a look at a name has shown, null for nothing. Returns the archive that now wants to be read.
@@ -50,8 +71,26 @@ export class Holdings {
    */
   take(known: Known, reading: Reading, now: Instant): void {
     if (this.archives.get(known.archive.file) !== known) return;
+    if (reading.complete) this.#archivesRead += 1;
     if (reading.complete || hasStoodStill(known, now)) this.#settle(known, reading);
     else known.early = reading.lasting ? reading : null;
+  }
+
+  /** Whether an archive still wants to be read: another look may have done so meanwhile. */
+  wants(known: Known): boolean {
+    const { archive, early, readAgain } = known;
+    if (this.archives.get(archive.file) !== known) return false;
+    return readAgain || (archive.state === 'growing' && early === null);
+  }
+
+  /** Takes in what was read of an archive that had been recalled. */
+  confirm(known: Known, reading: Reading): void {
+    const { archive, isRecalled } = known;
+    if (!isRecalled || this.archives.get(archive.file) !== known) return;
+    known.isRecalled = false;
+    if (isAsRead(archive, reading)) return;
+    known.changedNs = null;
+    this.#settle(known, reading);
   }
 
   /** Names that this scan did not see. */
@@ -102,7 +141,7 @@ export class Holdings {
 
   #seeArchive(file: string, facts: FileFacts, now: Instant, scan: number): Known | null {
     const known = this.archives.get(file);
-    if (known === undefined || !isAsKnown(known, facts)) return this.#begin(file, facts, now, scan);
+    if (known === undefined || !known.isAsSeen(facts)) return this.#begin(file, facts, now, scan);
     known.seenIn = scan;
     // A clock that was set back proves nothing of standing still.
     if (now < known.stillSince) known.stillSince = now;
@@ -112,9 +151,9 @@ export class Holdings {
     if (pinned !== archive.pinned || allocatedBytes !== archive.allocatedBytes) {
       this.archives.put(known, { ...archive, pinned, allocatedBytes });
     }
-    if (archive.state === 'complete') return known.readAgain ? known : null;
+    if (archive.state === 'complete') return known.readAgain ? wanted(known, facts, now) : null;
     if (!hasStoodStill(known, now)) return null;
-    if (early === null) return known;
+    if (early === null) return wanted(known, facts, now);
     this.#settle(known, early);
     return null;
   }
@@ -123,10 +162,20 @@ export class Holdings {
     const { archive } = known;
     known.runtime = reading.runtime;
     known.hint = reading.hint;
+    known.isWhole = reading.complete;
     known.early = null;
     known.readAgain = !reading.lasting;
     if (archive.state === 'complete' && archive.unidentifiedBecause === reading.because) return;
     this.archives.put(known, completeArchive(archive, reading, this.#shared(reading.identity)));
+  }
+
+  /** Takes an archive that is not in the set yet as an earlier process has read it. */
+  #remember(known: Known, reading: Reading): void {
+    known.runtime = reading.runtime;
+    known.hint = reading.hint;
+    known.isWhole = true;
+    known.isRecalled = true;
+    known.archive = completeArchive(known.archive, reading, reading.identity);
   }
 
   /** The archives of one container share one object, and its strings. */
@@ -143,19 +192,14 @@ export class Holdings {
   }
 
   #begin(file: string, facts: FileFacts, now: Instant, scan: number): Known | null {
-    const known: Known = {
-      archive: growingArchive(file, facts, this.#others.hasPin(file)),
-      inode: facts.inode,
-      modifiedNs: facts.modifiedNs,
-      stillSince: now,
-      seenIn: scan,
-      runtime: null,
-      hint: null,
-      early: null,
-      readAgain: false,
-    };
+    const archive = growingArchive(file, facts, this.#others.hasPin(file));
+    const known = new KnownFile(archive, facts, now, scan);
+    const isOld = now - known.archive.modifiedAt > OLD_MS;
+    if (isOld) wanted(known, facts, now);
+    const recalled = known.changedNs === null ? null : this.#recall(facts, known.changedNs);
+    if (recalled !== null) this.#remember(known, recalled);
     this.archives.add(known);
-    return now - known.archive.modifiedAt > OLD_MS ? known : null;
+    return isOld && recalled === null ? known : null;
   }
 
   #repin(file: string): void {
@@ -167,6 +211,29 @@ export class Holdings {
 
 function hasStoodStill({ stillSince }: Known, now: Instant): boolean {
   return now - stillSince >= STILL_MS;
+}
+
+/**
+ * An archive that is now to be read. A change after this look shows in its ctime, unless that could still be the
+ * same tick of the clock.
+ */
+function wanted(known: Known, { changedNs }: FileFacts, now: Instant): Known {
+  known.changedNs = Number(changedNs / 1_000_000n) < now - CTIME_TICK_MS ? changedNs : null;
+  return known;
+}
+
+/** Whether a reading says of an archive what is known already. */
+function isAsRead(archive: Archive, reading: Reading): boolean {
+  const { identity, staleTailBytes, unidentifiedBecause: because = null } = archive;
+  if (staleTailBytes !== reading.staleTailBytes || because !== reading.because) return false;
+  if (identity === null || reading.identity === null) return identity === reading.identity;
+  const { namespace, pod, container, podUid } = reading.identity;
+  return (
+    identity.namespace === namespace &&
+    identity.pod === pod &&
+    identity.container === container &&
+    identity.podUid === podUid
+  );
 }
 
 function reasonOf(sighting: Exclude<Sighting, { role: 'archive' }>): string {
@@ -194,22 +261,14 @@ function growingArchive(file: string, facts: FileFacts, pinned: boolean): Archiv
 function completeArchive(archive: Archive, reading: Reading, identity: Identity | null): Archive {
   const { file, bytes, allocatedBytes, modifiedAt, pinned, orphan } = archive;
   const { because, staleTailBytes, lasting } = reading;
-  const known = { file, bytes, allocatedBytes, modifiedAt, state: 'complete', pinned } as const;
+  const state = 'complete';
   return because === null
-    ? { ...known, identity, staleTailBytes, orphan }
+    ? { file, bytes, allocatedBytes, modifiedAt, state, pinned, identity, staleTailBytes, orphan }
     : {
-        ...{ ...known, identity, staleTailBytes, orphan, unidentifiedBecause: because },
+        ...{ file, bytes, allocatedBytes, modifiedAt, state, pinned, identity, staleTailBytes, orphan },
+        unidentifiedBecause: because,
         ...(!lasting && { unread: true }),
       };
-}
-
-/** Whether a look sees the file that is known, unchanged. The device is the directory's. */
-function isAsKnown(known: Known, facts: FileFacts): boolean {
-  return (
-    known.modifiedNs === facts.modifiedNs &&
-    known.archive.bytes === facts.bytes &&
-    known.inode === facts.inode
-  );
 }
 
 /** What its removal gives back to the disk. */

@@ -1,11 +1,13 @@
+import type { Holding } from '../../policy/apart.ts';
 import type { Archive, Instant, OrphanProof } from '../../policy/types.ts';
-import type { Reading, Runtime } from '../archive/identity.ts';
+import type { Runtime } from '../archive/identity.ts';
 import { NameRules } from '../archive/names.ts';
 import type { FileSystem, Stamp } from '../system/files.ts';
 import type { ArchiveChanges, ArchiveTotals, Known } from './archive-set.ts';
 import type { DirectoryIdentity, DirectoryState } from './directory.ts';
-import { Holdings } from './holdings.ts';
+import { Holdings, type Recall } from './holdings.ts';
 import type { OtherFile } from './other-files.ts';
+import type { Remembered } from './readings.ts';
 import { type OnProgress, Scanner } from './scan.ts';
 
 export interface InventoryOptions {
@@ -17,13 +19,13 @@ export interface InventoryOptions {
   readonly clock: () => Instant;
   /** Called after every scan, look and `setOrphan` that changed something. */
   readonly onChange: (change: InventoryChange) => void;
-  /** What an earlier process read of a file that is still the same: the seam for warm starts. */
-  readonly recall?: (stamp: Stamp) => Reading | null;
+  /** Asked before an archive is read: the seam for warm starts. Default: knows nothing. */
+  readonly recall?: Recall;
 }
 
 export interface InventoryChange extends ArchiveChanges {
   readonly directory: DirectoryState;
-  /** Whether that is news: then `archives()` may hold quite another lot, or nothing. */
+  /** Whether that is news: then `archives()` holds quite another lot, or nothing, and no change of one is told. */
   readonly directoryChanged: boolean;
 }
 
@@ -46,7 +48,7 @@ export interface ArchiveDetails {
  * have shown it. While `state` is not ok it shows nothing: what cannot be seen must not be deleted.
  */
 export class Inventory {
-  readonly #holdings = new Holdings();
+  readonly #holdings: Holdings;
   readonly #scanner: Scanner;
   readonly #onChange: (change: InventoryChange) => void;
   #scanning: Promise<DirectoryState> | null = null;
@@ -54,9 +56,10 @@ export class Inventory {
   #willTell = false;
 
   /** Throws a RangeError for a pattern that cannot be one. */
-  constructor({ patterns, onChange, recall = () => null, ...options }: InventoryOptions) {
+  constructor({ patterns, onChange, recall, ...options }: InventoryOptions) {
     const rules = new NameRules(patterns);
-    this.#scanner = new Scanner({ ...options, rules, recall, holdings: this.#holdings });
+    this.#holdings = new Holdings(recall);
+    this.#scanner = new Scanner({ ...options, rules, holdings: this.#holdings });
     this.#onChange = onChange;
     this.#told = this.#scanner.state;
   }
@@ -76,9 +79,24 @@ export class Inventory {
     for (const { archive } of this.#holdings.archives.values()) yield archive;
   }
 
-  /** Those that stand still and name this namespace. */
-  archivesOf(namespace: string): readonly Archive[] {
-    return this.state.ok ? Array.from(this.#holdings.archives.of(namespace), archiveIn) : [];
+  /** All that archives which stand still name. */
+  namespaces(): readonly string[] {
+    return this.state.ok ? [...this.#holdings.archives.namespaces] : [];
+  }
+
+  /** Those that stand still and name this namespace, or one pod of it. */
+  archivesOf(namespace: string, pod?: string): readonly Archive[] {
+    return this.state.ok ? this.#holdings.archives.of(namespace, pod) : [];
+  }
+
+  /** All pods of a namespace that they name. */
+  podsOf(namespace: string): Iterable<string> {
+    return this.state.ok ? this.#holdings.archives.podsOf(namespace) : [];
+  }
+
+  /** How many they are, and their bytes. */
+  holding(namespace: string): Holding {
+    return this.state.ok ? this.#holdings.archives.holding(namespace) : { archives: 0, bytes: 0 };
   }
 
   /** Those that stand still and name none. */
@@ -154,6 +172,30 @@ export class Inventory {
     await this.#scanner.look(names);
     this.#tell();
     return this.state;
+  }
+
+  /** Reads an archive that only an earlier process has read. Where that was wrong, the archive is another one now. */
+  async confirm(file: string): Promise<void> {
+    const known = this.#known(file);
+    if (known === undefined || !known.isRecalled) return;
+    await this.#scanner.confirm(known);
+    this.#tell();
+  }
+
+  /** How many whole archives were read so far, those read anew included. */
+  get archivesRead(): number {
+    return this.#holdings.archivesRead;
+  }
+
+  /** What was read of archives that stand still, in no order; to be recalled by a later process. */
+  *readings(): Generator<Remembered> {
+    for (const known of this.state.ok ? this.#holdings.archives.values() : []) {
+      const { archive, changedNs, isWhole, runtime, hint } = known;
+      const stamp = this.#scanner.stampOf(known);
+      if (stamp === null || changedNs === null || !isWhole || archive.state !== 'complete') continue;
+      const { identity, staleTailBytes, unidentifiedBecause: because = null } = archive;
+      yield { stamp, changedNs, reading: { identity, because, runtime, hint, staleTailBytes } };
+    }
   }
 
   async #scanAndTell(onProgress: OnProgress): Promise<DirectoryState> {

@@ -1,5 +1,5 @@
 import type { Instant } from '../../policy/types.ts';
-import { identify, type Reading } from '../archive/identity.ts';
+import { identify } from '../archive/identity.ts';
 import { isEntryName, type NameRules, PIN_SUFFIX } from '../archive/names.ts';
 import { errorCode, explain, type FileName, type FileSystem, pathOf, type Stamp } from '../system/files.ts';
 import { Pace } from '../system/pace.ts';
@@ -15,8 +15,6 @@ export interface ScannerOptions {
   readonly rules: NameRules;
   readonly clock: () => Instant;
   readonly holdings: Holdings;
-  /** What an earlier process read of a file that is still the same; null when it knows nothing of it. */
-  readonly recall: (stamp: Stamp) => Reading | null;
 }
 
 export interface ScanProgress {
@@ -48,9 +46,13 @@ export class Scanner {
   #directory: DirectoryIdentity | null = null;
   /** Counts scans, so that one can tell what it has not seen. */
   #scans = 0;
+  /** Of all scans and looks: in a burst many of them are under way. */
+  readonly #pace = new Pace();
+  readonly #reading = new Map<Known, Promise<void>>();
 
   constructor(options: ScannerOptions) {
     this.#options = options;
+    options.holdings.archives.mute();
   }
 
   get state(): DirectoryState {
@@ -72,12 +74,13 @@ export class Scanner {
     const directory = this.#confirmDirectory();
     if (directory === null) return;
     const due: Known[] = [];
-    const pace = new Pace();
-    if (!(await this.#listAll(directory, due, pace, onProgress))) return;
-    await this.#lookForUnseen(directory, scan, pace);
-    await this.#readAll(directory, due, pace, onProgress);
+    if (!(await this.#listAll(directory, due, onProgress))) return;
+    await this.#lookForUnseen(directory, scan);
+    await this.#readAll(directory, due, onProgress);
     // If a look found it gone meanwhile, even if it is back, what was seen before is lost.
-    if (this.#confirmDirectory() === directory) this.#state = OK;
+    if (this.#confirmDirectory() !== directory) return;
+    this.#state = OK;
+    this.#options.holdings.archives.unmute();
   }
 
   /** Looks at these names, and at growing archives that are due; nothing before a scan was ok. */
@@ -86,53 +89,63 @@ export class Scanner {
     if (directory === null) return;
     const { clock, holdings, rules } = this.#options;
     const due: Known[] = [];
-    const pace = new Pace();
     for (const name of new Set([...names, ...holdings.growingDue(clock())])) {
       if (!isEntryName(name)) continue;
       // The pin first, so that no archive is seen without the one it has.
       if (rules.roleOf(name) === 'archive') this.#lookAt(name + PIN_SUFFIX, directory, due);
       this.#lookAt(name, directory, due);
-      if (pace.due()) await pace.rest();
+      if (this.#pace.due()) await this.#pace.rest();
     }
-    await this.#readAll(directory, due, pace, () => {});
+    await this.#readAll(directory, due, () => {});
+  }
+
+  /** Reads an archive that was recalled, so that nothing is done to it on an earlier process's word alone. */
+  async confirm(known: Known): Promise<void> {
+    const { files, directory: path, holdings } = this.#options;
+    const directory = this.#state.ok ? this.#confirmDirectory() : null;
+    if (!known.isRecalled || directory === null) return;
+    const { file } = known.archive;
+    const reading = await identify(files, pathOf(path, file), stampOf(known, directory), this.#pace);
+    if (reading === null) this.#lookAt(file, directory, []);
+    else holdings.confirm(known, reading);
   }
 
   /** The directory to go by; null, and the state says why, when there is none. */
   #confirmDirectory(): DirectoryIdentity | null {
-    const { files, directory, holdings } = this.#options;
+    const { files, directory } = this.#options;
     const look = lookAtDirectory(files, directory);
     if (look.kind === 'unreadable') return this.#fail(look.reason);
     if (look.kind === 'gone') {
       this.#directory = null;
-      holdings.clear();
-      return this.#fail(look.reason);
+      return this.#clear(look.reason);
     }
     this.#directory ??= look.identity;
     const replaced = replacement(directory, this.#directory, look.identity);
     if (replaced === null) return this.#directory;
     this.#directory = look.identity;
-    holdings.clear();
-    return this.#fail(replaced);
+    return this.#clear(replaced);
+  }
+
+  #clear(reason: string): null {
+    this.#fail(reason);
+    this.#options.holdings.clear();
+    return null;
   }
 
   #fail(reason: string): null {
     this.#state = { ok: false, reason };
+    this.#options.holdings.archives.mute();
     return null;
   }
 
   /** Whether all names were seen. */
-  async #listAll(
-    directory: DirectoryIdentity,
-    due: Known[],
-    pace: Pace,
-    onProgress: OnProgress,
-  ): Promise<boolean> {
+  async #listAll(directory: DirectoryIdentity, due: Known[], onProgress: OnProgress): Promise<boolean> {
     let done = 0;
     try {
       for (const name of namesIn(this.#options)) {
         this.#lookAt(name, directory, due);
         if (++done % PROGRESS_STRIDE === 0) onProgress({ phase: 'listing', done, of: null });
-        if (done % PACE_STRIDE === 0 && pace.due()) await pace.rest();
+        if (done % PACE_STRIDE === 0 && this.#pace.due()) await this.#pace.rest();
       }
     } catch (error) {
       if (errorCode(error) === null) throw error;
@@ -144,10 +157,10 @@ export class Scanner {
   }
 
   /** What a listing left out may be there all the same: only a look at its name proves it gone. */
-  async #lookForUnseen(directory: DirectoryIdentity, scan: number, pace: Pace): Promise<void> {
+  async #lookForUnseen(directory: DirectoryIdentity, scan: number): Promise<void> {
     for (const name of this.#options.holdings.unseen(scan)) {
       this.#lookAt(name, directory, []);
-      if (pace.due()) await pace.rest();
+      if (this.#pace.due()) await this.#pace.rest();
     }
   }
 
@@ -158,26 +171,34 @@ export class Scanner {
     if (wanted !== null) due.push(wanted);
   }
 
-  async #readAll(
-    directory: DirectoryIdentity,
-    due: readonly Known[],
-    pace: Pace,
-    onProgress: OnProgress,
-  ): Promise<void> {
+  async #readAll(directory: DirectoryIdentity, due: readonly Known[], onProgress: OnProgress): Promise<void> {
+    const { holdings } = this.#options;
     let done = 0;
     for (const known of due) {
-      await this.#read(known, directory, pace);
+      if (holdings.wants(known)) await this.#readOnce(known, directory);
       if (++done % PROGRESS_STRIDE === 0) onProgress({ phase: 'reading', done, of: due.length });
-      if (pace.due()) await pace.rest();
+      if (this.#pace.due()) await this.#pace.rest();
     }
     onProgress({ phase: 'reading', done, of: due.length });
   }
 
-  async #read(known: Known, directory: DirectoryIdentity, pace: Pace): Promise<void> {
-    const { files, directory: path, holdings, clock, recall } = this.#options;
+  /** Joins a reading that another look has begun. */
+  #readOnce(known: Known, directory: DirectoryIdentity): Promise<void> {
+    const underWay = this.#reading.get(known);
+    if (underWay !== undefined) return underWay;
+    const reading = this.#read(known, directory).finally(() => this.#reading.delete(known));
+    this.#reading.set(known, reading);
+    return reading;
+  }
+
+  async #read(known: Known, directory: DirectoryIdentity): Promise<void> {
+    const { files, directory: path, holdings, clock } = this.#options;
     const { file } = known.archive;
     const seen = stampOf(known, directory);
-    const reading = recall(seen) ?? (await identify(files, pathOf(path, file), seen, pace));
+    const { changedNs } = known;
+    const reading = await identify(files, pathOf(path, file), seen, this.#pace);
+    // Another look has seen a later ctime meanwhile, which what was read may be older than.
+    if (known.changedNs !== changedNs) known.changedNs = null;
     if (reading === null || !reading.lasting) this.#lookAt(file, directory, []);
     if (reading !== null) holdings.take(known, reading, clock());
   }

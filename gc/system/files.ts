@@ -18,6 +18,8 @@ export interface FileFacts extends Stamp {
   readonly allocatedBytes: number;
   /** How many hard links it has. */
   readonly links: number;
+  /** When content or attributes changed last, nanoseconds since the epoch: nobody can set it, unlike mtime. */
+  readonly changedNs: bigint;
 }
 
 /** A name as the directory holds it: bytes where it is not valid UTF-8. */

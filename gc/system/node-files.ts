@@ -166,5 +166,6 @@ function factsOf(stats: BigIntStats): FileFacts {
     device: stats.dev,
     inode: stats.ino,
     links: Number(stats.nlink),
+    changedNs: stats.ctimeNs,
   };
 }

@@ -8,6 +8,8 @@ export interface JournalOptions {
   readonly directory: string;
   readonly node: string | null;
   readonly now: () => Instant;
+  /** All that there are. */
+  readonly archives: () => Iterable<Archive>;
 }
 
 const OLD_MS = 60_000;
@@ -37,9 +39,9 @@ export class Journal {
       this.#begun = change.directory.ok;
       this.#rewritten.clear();
       this.#old.clear();
-      for (const { file, state, modifiedAt } of change.added) {
-        if (state === 'growing' && modifiedAt < this.#options.now() - OLD_MS) this.#old.add(file);
-      }
+      const old = this.#options.now() - OLD_MS;
+      for (const archive of this.#options.archives())
+        if (archive.state === 'growing' && archive.modifiedAt < old) this.#old.add(archive.file);
       return false;
     }
     if (!this.#begun) return false;

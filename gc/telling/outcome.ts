@@ -28,7 +28,7 @@ export function problemsOf(
 ): string[] {
   const { state } = inventory;
   const { held = [], plan, enforced } = collector.report ?? {};
-  const going = plan?.decisions.filter(({ action }) => action === 'delete') ?? [];
+  const going = plan?.deletions ?? [];
   const left = dryRun ? 0 : going.filter(({ archive }) => inventory.get(archive.file) !== null).length;
   const tombstones = dryRun ? 0 : inventory.tombstones().length;
   const lost = audit?.lost ?? 0;

@@ -53,8 +53,10 @@ export class Telling {
 
   /** What is wrong with archives that have come or changed. */
   archives(change: InventoryChange): void {
-    for (const archive of change.added) this.#flag(archive, null);
-    if (change.directoryChanged && change.directory.ok) this.#sum();
+    const { inventory } = this.#options;
+    const isAllNew = change.directoryChanged && change.directory.ok;
+    for (const archive of isAllNew ? inventory.archives() : change.added) this.#flag(archive, null);
+    if (isAllNew) this.#sum();
     for (const { before, after } of change.modified) this.#flag(after, before);
   }
 
@@ -126,15 +128,23 @@ export class Telling {
   }
 
   #flag(archive: Archive, before: Archive | null): void {
-    const { log, now } = this.#options;
-    const { file, identity, staleTailBytes, state, modifiedAt } = archive;
+    const { identity, staleTailBytes, state, modifiedAt } = archive;
+    // Most archives are as they should be, and at a start there are a hundred thousand.
     if (state !== 'complete') return;
+    const now = this.#options.now();
+    if (staleTailBytes > 0 || identity === null || modifiedAt > now + FUTURE_MS)
+      this.#flagged(archive, before, now);
+  }
+
+  #flagged(archive: Archive, before: Archive | null, now: Instant): void {
+    const { log } = this.#options;
+    const { file, identity, staleTailBytes, modifiedAt } = archive;
     const fields = { archive: file, namespace: identity?.namespace ?? null, pod: identity?.pod ?? null };
     if (staleTailBytes > 0 && before?.staleTailBytes !== staleTailBytes) {
       const what = `${formatBytes(staleTailBytes)} stand behind its end marker, possibly the memory of another container`;
       log.warn({ ...fields, staleTailBytes }, `${what}; spec.tainted says what becomes of such archives`);
     }
-    if (modifiedAt > now() + FUTURE_MS && before?.modifiedAt !== modifiedAt) {
+    if (modifiedAt > now + FUTURE_MS && before?.modifiedAt !== modifiedAt) {
       const time = new Date(modifiedAt).toISOString();
       log.warn(
         { ...fields, modifiedAt: time },

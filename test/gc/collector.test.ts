@@ -457,8 +457,11 @@ describe('collector: when it must not delete', () => {
     await bench.start();
     await bench.clock.advance(30 * MINUTE);
     assert.deepEqual(bench.names, [named(1), named(2), named(3), named(4)]);
-    const { decisions } = bench.collector.report?.plan ?? { decisions: [] };
-    assert.equal(decisions[0]?.reason, 'is kept: it could not be read: too many files are open (EMFILE)');
+    const { unread, unidentifiedBecause } = bench.parts.inventory.get(named(1)) ?? {};
+    assert.deepEqual(
+      [unread, unidentifiedBecause],
+      [true, 'it could not be read: too many files are open (EMFILE)'],
+    );
     bench.files.before = () => {};
     await bench.clock.advance(2 * MINUTE);
     assert.equal(bench.parts.inventory.get(named(1))?.identity?.namespace, 'shop');

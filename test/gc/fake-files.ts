@@ -31,6 +31,7 @@ interface Node {
   readonly device: bigint;
   content: Buffer;
   modifiedNs: bigint;
+  changedNs: bigint;
   links: number;
   /** Of a directory. */
   readonly entries: Map<string, Node>;
@@ -52,6 +53,7 @@ export class FakeFiles implements FileSystem {
   readonly #anchors = new Map<string, { readonly node: Node; readonly directory: string }>();
   #descriptors = 2;
   #inodes = 0n;
+  #ticks = 0n;
 
   constructor() {
     this.#root = this.#node('directory', 1n);
@@ -74,7 +76,7 @@ export class FakeFiles implements FileSystem {
     const modifiedNs = nanoseconds(modifiedMs);
     const node = this.#find(path, false);
     if (node === null) this.#make(path, 'file', { content: bytes, modifiedNs });
-    else Object.assign(node, { content: bytes, modifiedNs });
+    else Object.assign(node, { content: bytes, modifiedNs, changedNs: this.#tick() });
     this.#notify(path);
   }
 
@@ -100,8 +102,15 @@ export class FakeFiles implements FileSystem {
   }
 
   touch(path: FileName, modifiedMs: number): void {
-    this.#at('lstat', path).modifiedNs = nanoseconds(modifiedMs);
+    const node = this.#at('lstat', path);
+    node.modifiedNs = nanoseconds(modifiedMs);
+    node.changedNs = this.#tick();
     this.#notify(path);
+  }
+
+  /** Sets what no program can set. */
+  setChanged(path: FileName, changedNs: bigint): void {
+    this.#at('lstat', path).changedNs = changedNs;
   }
 
   special(path: FileName, kind: Exclude<FileKind, 'file' | 'directory' | 'link'>, device?: bigint): void {
@@ -217,6 +226,7 @@ export class FakeFiles implements FileSystem {
     this.remove(from);
     parent.entries.set(name, node);
     node.links++;
+    node.changedNs = this.#tick();
     this.#notify(to);
   }
 
@@ -226,6 +236,7 @@ export class FakeFiles implements FileSystem {
     if (to.parent.entries.has(to.name)) throw failure('EEXIST', 'link');
     to.parent.entries.set(to.name, node);
     node.links++;
+    node.changedNs = this.#tick();
     this.#notify(name);
   }
 
@@ -253,6 +264,12 @@ export class FakeFiles implements FileSystem {
     for (const { node, handlers } of [...this.#watches]) if (node === parent) handlers.event(told);
   }
 
+  /** Times of change are in order, and long ago. */
+  #tick(): bigint {
+    this.#ticks += 1_000_000_000n;
+    return this.#ticks;
+  }
+
   #node(kind: FileKind, device: bigint, more: Partial<Node> = {}): Node {
     const inode = ++this.#inodes;
     return {
@@ -261,6 +278,7 @@ export class FakeFiles implements FileSystem {
       device,
       content: Buffer.alloc(0),
       modifiedNs: 0n,
+      changedNs: this.#tick(),
       links: 1,
       entries: new Map(),
       target: '',
@@ -311,13 +329,14 @@ export class FakeFiles implements FileSystem {
   }
 
   #factsOf(node: Node): FileFacts {
-    const { kind, device, inode, modifiedNs, content } = node;
+    const { kind, device, inode, modifiedNs, changedNs, content } = node;
     const bytes = content.length;
     return {
       kind,
       device,
       inode,
       modifiedNs,
+      changedNs,
       bytes,
       allocatedBytes: Math.ceil(bytes / 4096) * 4096,
       links: node.links,

@@ -14,7 +14,7 @@ export class Bench {
 
   constructor(options: Partial<InventoryOptions> = {}, files = new FakeFiles()) {
     this.files = files;
-    this.files.mkdir(DIRECTORY);
+    if (files.stat(DIRECTORY) === null) files.mkdir(DIRECTORY);
     this.inventory = new Inventory({
       files,
       directory: DIRECTORY,

@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import type { Kubelet } from '../../gc/door/kubelet.ts';
 import { type CollectorOptions, type DoorPart, startCollector } from '../../gc/main.ts';
+import type { FileSystem, Listing } from '../../gc/system/files.ts';
+import { nodeFiles } from '../../gc/system/node-files.ts';
 import { type AuditRecord, noAudit } from '../../observe/audit.ts';
 import { createMetrics } from '../../observe/metrics.ts';
 import { type Authority, createAuthority } from '../cluster/authority.ts';
@@ -60,7 +62,34 @@ function options(spec: object, more: Partial<CollectorOptions> = {}): CollectorO
   };
 }
 
-function ask(url: string | null): Promise<{ status: number; body: string }> {
+/** A disk that takes its time to list a directory, until it is released. */
+function slowDisk(): { readonly files: FileSystem; release(): void } {
+  let isSlow = true;
+  const list = (path: string): Listing => {
+    const listing = nodeFiles.list(path);
+    const next = () => {
+      if (!isSlow) return listing.next();
+      for (const end = performance.now() + 1; performance.now() < end; );
+      return 'a name that is gone again';
+    };
+    return { next, close: () => listing.close() };
+  };
+  const release = () => {
+    isSlow = false;
+  };
+  return { files: { ...nodeFiles, list }, release };
+}
+
+/** Where the door is, as the log says. */
+async function opened(log: FakeLog): Promise<string> {
+  for (;;) {
+    const url = log.matching(/the door is open/)[0]?.fields.url;
+    if (typeof url === 'string') return url;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+function ask(url: string | null): ReturnType<typeof request> {
   const path = '/checkpoint/shop/cart/main';
   return request(`${url}${path}`, { method: 'POST', ca: authority.certificate });
 }
@@ -106,6 +135,26 @@ describe('a door on its collector', () => {
     assert.match(await metrics.registry.metrics(), /door_requests_total\{outcome="notRunning"\} 1/);
     await collector.stop();
     await assert.rejects(ask(collector.doorUrl), /ECONNREFUSED/);
+  });
+
+  it('is open while the first scan lasts, and refuses what it cannot judge yet', async () => {
+    // One archive is allowed, and on a part of the directory alone there would be room for another.
+    const limit = { namespace: 'shop', maxCheckpoints: 1, whenFull: 'RejectNew' };
+    const disk = slowDisk();
+    const log = new FakeLog();
+    const starting = startCollector(options({ namespacePolicies: [limit] }, { files: disk.files, log }));
+    const url = await opened(log);
+    for (let time = 0; time < 3; time += 1) {
+      const { status, body, retryAfter } = await ask(url);
+      assert.equal(status, 503, body);
+      assert.match(body, /the archives on this node cannot be counted now; try again in a moment/);
+      assert.equal(retryAfter, '2');
+    }
+    disk.release();
+    const collector = await starting;
+    const { status, body } = await ask(url);
+    assert.equal(status, 507, body);
+    await collector.stop();
   });
 
   it('that cannot listen ends the collector before anything is deleted', async () => {

@@ -26,6 +26,8 @@ export interface RequestOptions {
 export interface Answer {
   readonly status: number;
   readonly contentType: string;
+  /** Seconds; absent where the answer does not say. */
+  readonly retryAfter?: string;
   readonly body: string;
 }
 
@@ -47,7 +49,9 @@ export function request(url: string, options: RequestOptions): Promise<Answer> {
       (incoming) => {
         const { statusCode: status = 0, headers: received } = incoming;
         const contentType = received['content-type'] ?? '';
-        text(incoming).then((content) => resolve({ status, contentType, body: content }), reject);
+        const wait = received['retry-after'];
+        const answer = { status, contentType, ...(wait !== undefined && { retryAfter: wait }) };
+        text(incoming).then((body) => resolve({ ...answer, body }), reject);
       },
     );
     outgoing.once('error', reject);

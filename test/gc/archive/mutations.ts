@@ -28,11 +28,8 @@ export interface Subject {
 
 export async function subjectOf(row: ManifestEntry): Promise<Subject> {
   const pristine = bytesOf(row);
-  const headersAt: number[] = [];
-  const read = (into: Buffer, length: number, position: number) => {
-    headersAt.push(position);
-    return readAt(pristine, into, length, position);
-  };
+  const headersAt = row.compression === 'none' ? headersIn(pristine) : [];
+  const read = (into: Buffer, length: number, position: number) => readAt(pristine, into, length, position);
   const file = new MeteredFile({ facts: () => assert.fail(), read, close() {} });
   const walk = row.compression === 'none' ? await walkFile(file, pristine.length, new Pace()) : new TarWalk();
   const [place] = walk.specs;
@@ -46,6 +43,20 @@ export async function subjectOf(row: ManifestEntry): Promise<Subject> {
     spec,
     deciding: decidingIn(pristine, spec),
   };
+}
+
+/** Where the headers stand, and the two blocks of the end marker. */
+function headersIn(archive: Buffer): number[] {
+  const headers: number[] = [];
+  let zeros = 0;
+  for (let at = 0; at + BLOCK <= archive.length && zeros < 2; ) {
+    headers.push(at);
+    const block = archive.subarray(at, at + BLOCK);
+    zeros = block.every((byte) => byte === 0) ? zeros + 1 : 0;
+    const bytes = Number.parseInt(block.toString('latin1', 124, 136), 8) || 0;
+    at += BLOCK * (1 + Math.ceil(bytes / BLOCK));
+  }
+  return headers;
 }
 
 const DECIDING =

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { EXTENSION_LIMIT, HEADER_LIMIT, type TarWalk, WALK_LIMIT } from '../../../gc/archive/tar.ts';
-import { MeteredFile, walkFile } from '../../../gc/archive/tar-file.ts';
+import { MeteredFile, READ_AHEAD_LIMIT, walkFile } from '../../../gc/archive/tar-file.ts';
 import { Pace } from '../../../gc/system/pace.ts';
 import {
   archive,
@@ -58,12 +58,13 @@ describe('tar: real archives', () => {
     });
   }
 
-  it('are read at their headers only', async () => {
+  it('are read at their headers, and little beside', async () => {
     const bytes = bytesOf(manifest[0] ?? assert.fail());
     const file = fileOf(bytes);
     const walked = await walkFile(file, bytes.length, new Pace());
-    assert.equal(file.reads, walked.headers + 2);
-    assert.equal(file.bytesRead, (walked.headers + 2) * 512);
+    assert.ok(file.reads < walked.headers, 'one call for several headers');
+    const exact = (walked.headers + 2) * 512;
+    assert.ok(file.bytesRead >= exact && file.bytesRead <= exact + READ_AHEAD_LIMIT, `${file.bytesRead}`);
   });
 });
 

@@ -226,7 +226,7 @@ class LookUps {
 
   watch(...archives: readonly IdentifiedArchive[]): void {
     const watched = { namespace: 'shop', pod: 'cart', graceMs: HOUR, archives };
-    this.orphans.watch(new Set(['shop']), [watched]);
+    this.orphans.watch('shop', null, [watched]);
   }
 }
 

@@ -61,6 +61,28 @@ test('a promise counts until its archive is seen whole, then the archive does, i
   assert.equal(bench.ledger.lastBytes(CART), 1_000);
 });
 
+test('a directory that was not scanned yet lets no promise go, and no claim', () => {
+  const bench = new Bench();
+  const { id } = bench.ledger.reserve(CART, 'uid', 500);
+  bench.ledger.failed(id);
+  const later = bench.now + 1_000;
+  bench.directory.put(archiveAt(CART, later));
+  bench.ledger.settle();
+  // Two hours pass without a process; then one that scans.
+  bench.ledger.lost(bench.ledger.reserve(TILL, 'uid', 500).id);
+  bench.clock.set(bench.now + 2 * 3_600_000);
+  bench.directory.state = { ok: false, reason: 'the directory was not scanned yet' };
+  const ledger = bench.open();
+  ledger.settle();
+  assert.deepEqual(
+    ledger.reserved().map(({ pod }) => pod),
+    ['till'],
+  );
+  bench.clock.set(bench.now + 3_600_000);
+  ledger.settle();
+  assert.deepEqual(ledger.reserved(), [], 'nor for ever');
+});
+
 test('an archive of before is nobody’s promise', () => {
   const bench = new Bench();
   bench.directory.put(archiveAt(CART, bench.now - 60_000));

@@ -30,6 +30,11 @@ function knownAs(archive: Archive): Known {
     hint: null,
     early: null,
     readAgain: false,
+    changedNs: null,
+    isWhole: false,
+    isRecalled: false,
+    isAsSeen: () => true,
+    told: undefined,
   };
 }
 
@@ -57,7 +62,7 @@ describe('archive-set: changes', () => {
       first.added.map(({ file }) => file),
       ['a'],
     );
-    assert.deepEqual([...first.namespaces], ['shop']);
+    assert.deepEqual([...first.pods.keys()], ['shop']);
     assert.equal(first.unidentified, false);
     assert.deepEqual(set.takeChanges().added, []);
 
@@ -89,8 +94,8 @@ describe('archive-set: changes', () => {
     const set = new ArchiveSet();
     set.add(knownAs(archiveNamed('a')));
     set.remove('a');
-    const { added, removed, namespaces } = set.takeChanges();
-    assert.deepEqual([added, removed, [...namespaces]], [[], [], []]);
+    const { added, removed, pods } = set.takeChanges();
+    assert.deepEqual([added, removed, [...pods.keys()]], [[], [], []]);
   });
 
   it('names the namespace it left and the one it came to, and those without', () => {
@@ -100,16 +105,16 @@ describe('archive-set: changes', () => {
     const identity = { namespace: 'other', pod: 'p', container: 'c', podUid: null };
     set.add(knownAs(archiveNamed('a', { identity })));
     set.add(knownAs(archiveNamed('b', { identity: null })));
-    const { namespaces, unidentified } = set.takeChanges();
-    assert.deepEqual([...namespaces].sort(), ['other', 'shop']);
+    const { pods, unidentified } = set.takeChanges();
+    assert.deepEqual([...pods.keys()].sort(), ['other', 'shop']);
     assert.equal(unidentified, true);
   });
 
   it('one that grows is of no namespace, and not unidentified', () => {
     const set = new ArchiveSet();
     set.add(knownAs(archiveNamed('a', { state: 'growing', identity: null })));
-    const { namespaces, unidentified } = set.takeChanges();
-    assert.deepEqual([[...namespaces], unidentified], [[], false]);
+    const { pods, unidentified } = set.takeChanges();
+    assert.deepEqual([[...pods.keys()], unidentified], [[], false]);
     assert.deepEqual([...set.unidentified], []);
     assert.equal([...set.growing].length, 1);
   });
@@ -155,8 +160,8 @@ describe('archive-set: invariants', () => {
           }
           assert.deepEqual(set.totals, counted(set));
           for (const namespace of ['x', 'y']) {
-            const expected = [...set.values()].filter(
-              (known) => known.archive.identity?.namespace === namespace,
+            const expected = Array.from(set.values(), ({ archive: each }) => each).filter(
+              ({ identity }) => identity?.namespace === namespace,
             );
             assert.deepEqual(new Set(set.of(namespace)), new Set(expected));
           }

@@ -24,7 +24,7 @@ describe('holdings: growing', () => {
     assert.equal(bench.get(A).identity?.namespace, 'shop');
     assert.equal(bench.get(A).unidentifiedBecause, undefined);
     assert.equal(bench.inventory.nextLook(), null);
-    assert.equal(bench.told(), `+${A} ~${A}`);
+    assert.equal(bench.told(), `~${A}`);
   });
 
   it('a change begins the second anew', async () => {
@@ -117,7 +117,7 @@ describe('holdings: growing', () => {
       await bench.inventory.look([A]);
       const { state, identity, orphan } = bench.get(A);
       assert.deepEqual([state, identity, orphan], ['growing', null, null]);
-      assert.deepEqual([...(bench.changes[0]?.namespaces ?? [])], ['shop'], 'its old namespace is told');
+      assert.deepEqual([...(bench.changes[0]?.pods.keys() ?? [])], ['shop'], 'its old namespace is told');
       assert.deepEqual(bench.inventory.archivesOf('shop'), []);
     });
   }

@@ -206,11 +206,17 @@ describe('inventory: notices', () => {
     bench.put(A, { namespace: 'x' });
     bench.put(B, { namespace: 'y' });
     await bench.scan();
+    const [first] = bench.changes;
+    assert.deepEqual([first?.directoryChanged, first?.directory], [true, { ok: true }]);
+    assert.equal(bench.told(), '', 'all of it is new');
+    bench.put(A, { namespace: 'z', ageMs: 7_200_000 });
+    bench.files.remove(bench.at(B));
+    await bench.scan();
     const [change] = bench.changes;
-    assert.deepEqual([...(change?.namespaces ?? [])].sort(), ['x', 'y']);
+    assert.deepEqual([...(change?.pods.keys() ?? [])].sort(), ['x', 'y', 'z']);
     assert.deepEqual(
       [change?.unidentified, change?.directoryChanged, change?.directory],
-      [false, true, { ok: true }],
+      [false, false, { ok: true }],
     );
     bench.told();
     bench.write('checkpoint-c.tar', '');

@@ -1,0 +1,148 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { describe, it } from 'node:test';
+import { decodeReadings, encodeReadings, type Remembered } from '../../../gc/inventory/readings.ts';
+import { Pace } from '../../../gc/system/pace.ts';
+
+function remembered(inode: bigint, more: Partial<Remembered['reading']> = {}): Remembered {
+  return {
+    stamp: { device: 7n, inode, bytes: 30_000, modifiedNs: 1_700_000_000_123_456_789n },
+    changedNs: 1_700_000_001_123_456_789n,
+    reading: {
+      identity: { namespace: 'shop', pod: `cart-${inode}`, container: 'main', podUid: 'uid-1' },
+      because: null,
+      runtime: 'containerd',
+      hint: null,
+      staleTailBytes: 0,
+      ...more,
+    },
+  };
+}
+
+const unidentified = { identity: null, because: 'it holds no spec.dump', runtime: null, hint: 'counter' };
+
+function encode(all: readonly Remembered[]): Promise<Buffer> {
+  return encodeReadings(all, all.length, new Pace());
+}
+
+async function decoded(all: readonly Remembered[]) {
+  const readings = decodeReadings(await encode(all));
+  assert.ok(readings);
+  return readings;
+}
+
+describe('readings', () => {
+  const rows: [string, Remembered[]][] = [
+    ['none', []],
+    ['one', [remembered(5n)]],
+    ['large inodes, as XFS has them', [remembered(2n ** 63n + 5n), remembered(5n)]],
+    [
+      'inodes that differ in their upper half only',
+      [1n, 2n, 3n].map((high) => remembered((high << 32n) + 9n)),
+    ],
+    ['a thousand in a row', Array.from({ length: 1_000 }, (_, index) => remembered(BigInt(index)))],
+    ['a stale tail', [remembered(5n, { staleTailBytes: 8_400_000 }), remembered(6n)]],
+    ['without identity', [remembered(5n, unidentified)]],
+    ['a static pod, and one without UID', [remembered(5n), remembered(6n)]],
+  ];
+  for (const [name, all] of rows) {
+    it(`come back as they were: ${name}`, async () => {
+      const readings = await decoded(all);
+      assert.equal(readings.size, all.length);
+      for (const { stamp, changedNs, reading } of all) {
+        const known = readings.of(stamp, changedNs);
+        const rest = { complete: true, lasting: true, bytesRead: 0, reads: 0 };
+        assert.deepEqual(known, { ...reading, ...rest });
+      }
+    });
+  }
+
+  const other: [string, Partial<Remembered['stamp']>, bigint][] = [
+    ['another inode', { inode: 6n }, 0n],
+    ['another device', { device: 8n }, 0n],
+    ['another size', { bytes: 30_001 }, 0n],
+    ['another mtime, by a nanosecond', { modifiedNs: 1_700_000_000_123_456_790n }, 0n],
+    ['another ctime: overwritten in place, with size and mtime as they were', {}, 1n],
+  ];
+  for (const [name, stamp, later] of other) {
+    it(`say nothing of a file with ${name}`, async () => {
+      const known = remembered(5n);
+      const readings = await decoded([known]);
+      assert.equal(readings.of({ ...known.stamp, ...stamp }, known.changedNs + later), null);
+    });
+  }
+
+  it('several names of one file are one', async () => {
+    const all = Array.from({ length: 20_000 }, () => remembered(5n));
+    const readings = await decoded(all);
+    assert.deepEqual(readings.of(remembered(5n).stamp, remembered(5n).changedNs)?.identity?.pod, 'cart-5');
+  });
+
+  it('what lies on another device, or is more than there was room for, is left out', async () => {
+    const elsewhere = { ...remembered(6n), stamp: { ...remembered(6n).stamp, device: 8n } };
+    assert.equal((await decoded([remembered(5n), elsewhere])).size, 1);
+    assert.equal(
+      decodeReadings(
+        await encodeReadings(
+          [1n, 2n, 3n].map((n) => remembered(n)),
+          2,
+          new Pace(),
+        ),
+      )?.size,
+      2,
+    );
+  });
+});
+
+describe('readings that are not to be trusted', () => {
+  it('damaged in any byte', async () => {
+    const document = await encode([remembered(5n), remembered(6n, unidentified)]);
+    for (let at = 0; at < document.length; at += 1) {
+      for (const mask of [0x01, 0x80, 0xff]) {
+        const damaged = Buffer.from(document);
+        damaged[at] = (damaged[at] ?? 0) ^ mask;
+        assert.equal(decodeReadings(damaged), null, `byte ${at}`);
+      }
+    }
+  });
+
+  it('cut off anywhere, or longer', async () => {
+    const document = await encode([remembered(5n)]);
+    for (let length = 0; length < document.length; length += 1)
+      assert.equal(decodeReadings(document.subarray(0, length)), null, `length ${length}`);
+    assert.equal(decodeReadings(Buffer.concat([document, Buffer.alloc(1)])), null);
+  });
+
+  /** The offsets are those of the four numbers behind the first line. */
+  const start = 'checkpoint-warden readings\n'.length;
+  const forgeries: [string, (document: Buffer) => void][] = [
+    ['a later format', (document) => document.writeUInt32LE(2, start)],
+    ['a later reader', (document) => document.writeUInt32LE(99, start + 4)],
+    ['more records than there are', (document) => document.writeUInt32LE(2, start + 8)],
+    ['a billion records', (document) => document.writeUInt32LE(0xffff_ffff, start + 8)],
+    ['a longer table', (document) => document.writeUInt32LE(0xffff_ffff, start + 12)],
+    ['a name that is none', (document) => document.write('SHOP', document.indexOf('shop'))],
+    [
+      'a runtime in the place of a reason',
+      (document) => document.write('becausX', document.indexOf('because')),
+    ],
+    ['no JSON', (document) => document.write('[[', document.indexOf('[{'))],
+  ];
+  for (const [name, forge] of forgeries) {
+    it(`sound by its sum, and yet with ${name}`, async () => {
+      const document = await encode([remembered(5n)]);
+      forge(document);
+      const body = document.subarray(0, -32);
+      const sealed = Buffer.concat([body, createHash('sha256').update(body).digest()]);
+      assert.equal(decodeReadings(sealed), null);
+    });
+  }
+
+  it('a place that the table does not have', async () => {
+    const document = await encode([remembered(5n)]);
+    const body = document.subarray(0, -32);
+    body.writeUInt32LE(7, body.length - 4);
+    const readings = decodeReadings(Buffer.concat([body, createHash('sha256').update(body).digest()]));
+    assert.equal(readings?.of(remembered(5n).stamp, remembered(5n).changedNs), null);
+  });
+});
