@@ -7,9 +7,13 @@ import { environment, mustRun } from './command.ts';
 
 /** The Debian package that has the program. */
 const packages: Readonly<Record<string, string>> = {
+  buildah: 'buildah',
   debootstrap: 'debootstrap',
   ip: 'iproute2',
+  ldd: 'libc-bin',
   nsenter: 'util-linux',
+  prometheus: 'prometheus',
+  promtool: 'prometheus',
   unshare: 'util-linux',
 };
 
