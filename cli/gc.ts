@@ -8,7 +8,6 @@ import {
   startCollector,
 } from '../gc/main.ts';
 import { errorCode, explain } from '../gc/system/files.ts';
-import { keepHeapSmall } from '../gc/system/memory.ts';
 import { nodeFiles } from '../gc/system/node-files.ts';
 import { directoryNames } from '../gc/system/same-directory.ts';
 import type { CheckpointNodeWriter } from '../kube/checkpoint-nodes.ts';
@@ -107,7 +106,6 @@ export function define(command: Command): (context: Context) => Promise<number> 
     ],
   ]);
   return async (context) => {
-    keepHeapSmall();
     const signal = context.untilStopped();
     const nodeName = node() ?? hostname();
     const prepareDoor = door({

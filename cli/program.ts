@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { keepHeapSmall } from '../gc/system/memory.ts';
 import type { Context, Output } from './context.ts';
 import { EXIT, InputError, UsageError } from './errors.ts';
 import { helpStyle } from './help.ts';
@@ -17,6 +18,8 @@ interface Entry {
   readonly summary: string;
   /** Loaded when it is called only: a policy is validated without loading a Kubernetes client. */
   load(): Promise<CommandFile>;
+  /** Called before it is loaded to be run. */
+  prepare?(): void;
 }
 
 export const COMMANDS: readonly Entry[] = [
@@ -34,6 +37,7 @@ export const COMMANDS: readonly Entry[] = [
     name: 'gc',
     summary: "keep a node's archives within policy: delete what it no longer keeps",
     load: () => import('./gc.ts'),
+    prepare: keepHeapSmall,
   },
   {
     name: 'webhook',
@@ -84,6 +88,7 @@ export async function run(args: readonly string[], context: Context): Promise<nu
     for (const entry of COMMANDS) {
       const command = program.command(entry.name).summary(entry.summary).description(sentence(entry.summary));
       if (entry.name !== wanted) continue;
+      entry.prepare?.();
       const definition = (await entry.load()).define(command);
       command.action(() => {
         run = definition;

@@ -7,6 +7,9 @@ import { setTimeout as wait } from 'node:timers/promises';
 
 const MAIN = join(import.meta.dirname, '../../dist/cli/main.js');
 
+/** What the Dockerfile sets. */
+const IMAGE = { NODE_ENV: 'production', MALLOC_ARENA_MAX: '1' };
+
 /** Of the first pass after the scan, and of what is written down then. */
 const SETTLE_MS = 2_000;
 
@@ -29,7 +32,10 @@ export async function shipped(
 ): Promise<Shipped> {
   const began = performance.now();
   const args = ['gc', '--directory', directory, '--policies', policies, '--state-directory', state];
-  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(process.execPath, [MAIN, ...args], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: { ...process.env, ...IMAGE },
+  });
   const pid = child.pid ?? 0;
   for await (const line of createInterface(child.stderr)) if (/ holds \d+ archives/.test(line)) break;
   const readyMs = performance.now() - began;

@@ -37,7 +37,7 @@ export class KnownFile implements Known {
     this.stillSince = now;
     this.seenIn = scan;
     this.#inode = compact(inode);
-    this.#modifiedRest = Number(modifiedNs % NS_OF_MS);
+    this.#modifiedRest = small(Number(modifiedNs % NS_OF_MS));
   }
 
   get inode(): bigint {
@@ -54,8 +54,9 @@ export class KnownFile implements Known {
   }
 
   set changedNs(changedNs: bigint | null) {
-    this.#changedLater = changedNs === null ? 0 : Number(changedNs / NS_OF_MS) - this.archive.modifiedAt;
-    this.#changedRest = changedNs === null ? NEVER : Number(changedNs % NS_OF_MS);
+    this.#changedLater =
+      changedNs === null ? 0 : small(Number(changedNs / NS_OF_MS) - this.archive.modifiedAt);
+    this.#changedRest = changedNs === null ? NEVER : small(Number(changedNs % NS_OF_MS));
   }
 
   /** Whether a look sees the file that is known, unchanged. The device is the directory's. */
@@ -70,5 +71,11 @@ export class KnownFile implements Known {
 }
 
 function compact(inode: bigint): number | bigint {
-  return inode <= Number.MAX_SAFE_INTEGER ? Number(inode) : inode;
+  return inode <= Number.MAX_SAFE_INTEGER ? small(Number(inode)) : inode;
+}
+
+/** The same number; one of 32 bits in the form that takes no memory of its own. */
+function small(value: number): number {
+  const short = value | 0;
+  return short === value ? short : value;
 }

@@ -7,7 +7,8 @@ import { MOST_BYTES } from './readings.ts';
 export interface ReadingsStore {
   /** The document; null when there is none. Throws what the file system throws. */
   load(): Buffer | null;
-  save(document: Buffer): Promise<void>;
+  /** @param parts of the document, one behind the other. */
+  save(parts: readonly Buffer[]): Promise<void>;
 }
 
 /** A file that is written whole or not at all. Not synced to the disk: what a power failure spoils is read again. */
@@ -25,8 +26,8 @@ export function readingsFile(path: string): ReadingsStore {
         closeSync(file);
       }
     },
-    async save(document) {
-      await writeFile(`${path}.new`, document, { mode: 0o600 });
+    async save(parts) {
+      await writeFile(`${path}.new`, parts, { mode: 0o600 });
       await rename(`${path}.new`, path);
     },
   };

@@ -48,15 +48,15 @@ class Columns {
   readonly place: Uint32Array;
   readonly count: number;
 
-  /** Over `count` records in `memory`, or over memory of its own. */
-  constructor(count: number, memory: ArrayBuffer = new ArrayBuffer(count * RECORD_BYTES)) {
+  /** Over `count` records in `memory` from `at` on, a multiple of eight; or over memory of its own. */
+  constructor(count: number, memory: ArrayBufferLike = new ArrayBuffer(count * RECORD_BYTES), at = 0) {
     const width = count * 8;
-    this.inode = new BigUint64Array(memory, 0, count);
-    this.modifiedNs = new BigInt64Array(memory, width, count);
-    this.changedNs = new BigInt64Array(memory, 2 * width, count);
-    this.bytes = new Float64Array(memory, 3 * width, count);
-    this.staleTailBytes = new Float64Array(memory, 4 * width, count);
-    this.place = new Uint32Array(memory, 5 * width, count);
+    this.inode = new BigUint64Array(memory, at, count);
+    this.modifiedNs = new BigInt64Array(memory, at + width, count);
+    this.changedNs = new BigInt64Array(memory, at + 2 * width, count);
+    this.bytes = new Float64Array(memory, at + 3 * width, count);
+    this.staleTailBytes = new Float64Array(memory, at + 4 * width, count);
+    this.place = new Uint32Array(memory, at + 5 * width, count);
     this.count = count;
   }
 
@@ -71,14 +71,14 @@ class Columns {
 }
 
 /**
- * Writes down what was read.
+ * Writes down what was read, as the parts of a document: put together they would be in memory twice.
  * @param most how many archives there can be; of more, and of more than `MOST_RECORDS`, nothing is written.
  */
 export async function encodeReadings(
   remembered: Iterable<Remembered>,
   most: number,
   pace: Pace,
-): Promise<Buffer> {
+): Promise<readonly Buffer[]> {
   const places = new Map<string, number>();
   const columns = new Columns(Math.min(most, MOST_RECORDS));
   let count = 0;
@@ -98,14 +98,16 @@ export async function encodeReadings(
     columns.place[count] = place;
     if (++count % STRIDE === 0 && pace.due()) await pace.rest();
   }
-  const table = Buffer.from(`[${[...places.keys()].join(',')}]`);
+  const json = Buffer.from(`[${[...places.keys()].join(',')}]`);
+  // With spaces behind it, so that the columns begin where they can be read in place.
+  const table = Buffer.concat([json, Buffer.alloc((8 - ((HEAD_BYTES + json.length) % 8)) % 8, ' ')]);
   const parts = [headOf(count, table.length, device ?? 0n), table, ...columns.parts(count)];
   const hash = createHash('sha256');
   for (const part of parts) {
     hash.update(part);
     if (pace.due()) await pace.rest();
   }
-  return Buffer.concat([...parts, hash.digest()]);
+  return [...parts, hash.digest()];
 }
 
 /**
@@ -120,9 +122,14 @@ export function decodeReadings(document: Buffer): Readings | null {
   if (head === null || head.tableEnd + head.count * RECORD_BYTES !== end) return null;
   const table = readTable(document.toString('utf8', HEAD_BYTES, head.tableEnd));
   if (table === null) return null;
-  // In memory of its own, for columns begin at multiples of eight.
-  const memory = new Uint8Array(document.subarray(head.tableEnd, end)).buffer;
-  return new Readings(head.device, table, new Columns(head.count, memory));
+  return new Readings(head.device, table, columnsOf(document, head.tableEnd, head.count));
+}
+
+/** In place where they can be: twice the document is a tenth of what a collector has resident. */
+function columnsOf(document: Buffer, start: number, count: number): Columns {
+  const at = document.byteOffset + start;
+  if (at % 8 === 0) return new Columns(count, document.buffer, at);
+  return new Columns(count, new Uint8Array(document.subarray(start, start + count * RECORD_BYTES)).buffer);
 }
 
 /** What was read by an earlier process, by file. */

@@ -160,10 +160,13 @@ describe('archive-set: invariants', () => {
           }
           assert.deepEqual(set.totals, counted(set));
           for (const namespace of ['x', 'y']) {
-            const expected = Array.from(set.values(), ({ archive: each }) => each).filter(
-              ({ identity }) => identity?.namespace === namespace,
-            );
+            const all = Array.from(set.values(), ({ archive }) => archive);
+            const expected = all.filter(({ identity }) => identity?.namespace === namespace);
             assert.deepEqual(new Set(set.of(namespace)), new Set(expected));
+            assert.deepEqual(new Set(set.of(namespace, 'p')), new Set(expected));
+            assert.deepEqual([...set.podsOf(namespace)], expected.length > 0 ? ['p'] : []);
+            const bytes = expected.reduce((sum, each) => sum + each.bytes, 0);
+            assert.deepEqual(set.holding(namespace), { archives: expected.length, bytes });
           }
           if (steps.indexOf(each) % 3 !== 0) continue;
           const { added, modified, removed } = set.takeChanges();

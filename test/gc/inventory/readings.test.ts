@@ -21,8 +21,8 @@ function remembered(inode: bigint, more: Partial<Remembered['reading']> = {}): R
 
 const unidentified = { identity: null, because: 'it holds no spec.dump', runtime: null, hint: 'counter' };
 
-function encode(all: readonly Remembered[]): Promise<Buffer> {
-  return encodeReadings(all, all.length, new Pace());
+async function encode(all: readonly Remembered[], most = all.length): Promise<Buffer> {
+  return Buffer.concat(await encodeReadings(all, most, new Pace()));
 }
 
 async function decoded(all: readonly Remembered[]) {
@@ -78,19 +78,20 @@ describe('readings', () => {
     assert.deepEqual(readings.of(remembered(5n).stamp, remembered(5n).changedNs)?.identity?.pod, 'cart-5');
   });
 
+  it('is read in place, and wherever it stands in memory', async () => {
+    const document = await encode([remembered(5n), remembered(6n)]);
+    for (let shift = 0; shift < 8; shift += 1) {
+      const moved = Buffer.alloc(document.length + shift).subarray(shift);
+      document.copy(moved);
+      assert.equal(decodeReadings(moved)?.size, 2, `${shift} bytes on`);
+    }
+  });
+
   it('what lies on another device, or is more than there was room for, is left out', async () => {
     const elsewhere = { ...remembered(6n), stamp: { ...remembered(6n).stamp, device: 8n } };
     assert.equal((await decoded([remembered(5n), elsewhere])).size, 1);
-    assert.equal(
-      decodeReadings(
-        await encodeReadings(
-          [1n, 2n, 3n].map((n) => remembered(n)),
-          2,
-          new Pace(),
-        ),
-      )?.size,
-      2,
-    );
+    const three = [1n, 2n, 3n].map((n) => remembered(n));
+    assert.equal(decodeReadings(await encode(three, 2))?.size, 2);
   });
 });
 

@@ -33,7 +33,8 @@ class MemoryReadings implements ReadingsStore {
     return this.document;
   }
 
-  async save(document: Buffer): Promise<void> {
+  async save(parts: readonly Buffer[]): Promise<void> {
+    const document = Buffer.concat(parts);
     if (this.fault) throw this.fault;
     this.document = document;
     this.saves += 1;
@@ -297,8 +298,8 @@ describe('recollection: its file', () => {
   it('is written whole, for nobody else', async () => {
     const file = readingsFile(path);
     assert.equal(file.load(), null);
-    await file.save(Buffer.from('first'));
-    await file.save(Buffer.from('second'));
+    await file.save([Buffer.from('fir'), Buffer.from('st')]);
+    await file.save([Buffer.from('second')]);
     assert.equal(file.load()?.toString(), 'second');
     assert.deepEqual(readdirSync(scratch), ['readings']);
     assert.equal(statSync(path).mode & 0o777, 0o600);
