@@ -1,6 +1,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import type { Secret, SecretContent } from '../../kube/secrets.ts';
 import type { Instant } from '../../policy/types.ts';
+import { bundleOf, certificatesIn } from '../bundle.ts';
 import { BadCertificate, shownTime } from '../inspect.ts';
 import type { AuthorityState, Ca } from './state.ts';
 
@@ -32,7 +33,7 @@ export interface ReadAuthority {
 export function readAuthority({ data, annotations }: Secret, now: Instant): ReadAuthority {
   const faults: string[] = [];
   const issuer = caIn(data, 'ca', now, faults);
-  const optional = (name: 'next' | 'previous'): Ca | null => {
+  const optional = (name: 'next'): Ca | null => {
     if (data[`${name}.crt`] === undefined) return null;
     try {
       return caIn(data, name, now, faults);
@@ -48,7 +49,7 @@ export function readAuthority({ data, annotations }: Secret, now: Instant): Read
       generation: Number.isSafeInteger(generation) && generation > 0 ? generation : 0,
       issuer,
       next: optional('next'),
-      previous: optional('previous'),
+      previous: formerIn(data, faults),
       trustedSince: instantIn(annotations[ANNOTATION.trustedSince]),
       retireAfter: instantIn(annotations[ANNOTATION.retireAfter]),
       rotate: annotations[ANNOTATION.rotate] !== undefined,
@@ -65,7 +66,7 @@ export function writeAuthority(state: AuthorityState): SecretContent {
       'ca.crt': issuer.certificate,
       ...(issuer.key !== null && { 'ca.key': issuer.key }),
       ...(next && { 'next.crt': next.certificate, ...(next.key !== null && { 'next.key': next.key }) }),
-      ...(previous && { 'previous.crt': previous.certificate }),
+      ...(previous.length > 0 && { 'previous.crt': bundleOf(previous.map((each) => each.certificate)) }),
     },
     annotations: {
       [ANNOTATION.generation]: String(generation),
@@ -106,11 +107,26 @@ function caIn(data: Secret['data'], name: 'ca' | 'next' | 'previous', now: Insta
     throw new BadCertificate(`${name}.crt is valid only from ${shownTime(ca.notBefore)}`);
   }
   const key = data[`${name}.key`];
-  if (name === 'previous' || key === undefined) return ca;
+  if (key === undefined) return ca;
   const fault = faultOfKey(certificate, key, name);
   if (fault === null) return { ...ca, key };
   faults.push(fault);
   return ca;
+}
+
+/** Former authorities have no keys. */
+function formerIn(data: Secret['data'], faults: string[]): readonly Ca[] {
+  const pem = data['previous.crt'];
+  if (pem === undefined) return [];
+  try {
+    requireShort(pem, 'previous.crt');
+    const { all, unreadable } = certificatesIn(pem);
+    if (unreadable > 0) throw new BadCertificate('previous.crt holds something that is no certificate');
+    return all.map((each) => caOf(each.toString(), null, 'previous.crt'));
+  } catch (error) {
+    faults.push(error instanceof Error ? error.message : String(error));
+    return [];
+  }
 }
 
 function faultOfKey(certificate: string, pem: string, name: string): string | null {

@@ -98,7 +98,7 @@ export function settle(
   if (known !== null) return write(known, known.generation, why);
   // Its key is lost. It stays trusted while another takes its place.
   if (leafCa !== null && now < leafCa.notAfter) {
-    const state = { generation: 0, issuer: leafCa, next: null, previous: null, ...FRESH };
+    const state = { generation: 0, issuer: leafCa, next: null, previous: [], ...FRESH };
     return { kind: 'step', step: { kind: 'announce', state, why } };
   }
   return { kind: 'step', step: { kind: 'found', why } };
@@ -181,17 +181,23 @@ function rotate(situation: Situation): Step | null {
     const why = 'the new authority is in every caBundle';
     return { kind: 'write', state: { ...state, trustedSince: now }, why };
   }
-  // There is one place for a former authority. Without a key the present one cannot wait.
-  const isTaken = state.previous !== null && issuer.key !== null;
+  // One former authority is enough. Without its key the present one cannot wait.
+  const isTaken = state.previous.length > 0 && issuer.key !== null;
   return isTaken || now < trustedSince + terms.propagation ? null : switched(situation, next);
 }
+
+/** Each further one would take another loss of a key within the month. */
+const MOST_FORMER = 2;
 
 /** The new authority signs, the old one stays trusted until nothing that it signed can be in use. */
 function switched({ state, now, terms, leaves }: Situation, next: Ca): Step {
   const lives = [...leaves.values()].flatMap((leaf) => (leaf.kind === 'good' ? [leaf.value.notAfter] : []));
-  const { issuer } = state;
-  const retireAfter = Math.min(issuer.notAfter, Math.max(now + terms.leafLife, ...lives));
-  const after = { issuer: next, next: null, previous: { ...issuer, key: null }, ...FRESH, retireAfter };
+  const previous = [{ ...state.issuer, key: null }, ...state.previous].slice(0, MOST_FORMER);
+  const retireAfter = Math.min(
+    endOf(previous),
+    Math.max(now + terms.leafLife, state.retireAfter ?? now, ...lives),
+  );
+  const after = { issuer: next, next: null, previous, ...FRESH, retireAfter };
   return { kind: 'write', state: { ...state, ...after }, why: 'the new authority signs from now on' };
 }
 
@@ -209,9 +215,9 @@ function leafStep(leaf: string, seen: Seen<Leaf>, { state, now, early }: Situati
   if (seen.kind === 'unknown') return null;
   if (seen.kind === 'good') {
     const { signedBy, notAfter, namesAll } = seen.value;
-    if (signedBy === previous?.fingerprint) {
+    if (previous.some(({ fingerprint }) => fingerprint === signedBy)) {
       const why = 'a certificate of the former authority is good for longer';
-      if (notAfter > retirementOf(state, previous)) {
+      if (notAfter > retirementOf(state)) {
         return { kind: 'write', state: { ...state, retireAfter: notAfter }, why };
       }
       return issue(leaf, 'it is of the former authority', issuer);
@@ -232,14 +238,18 @@ function issue(leaf: string, why: string, issuer: Ca): Step | null {
 
 /** Somewhat later than needed, for clocks that disagree. */
 function retire({ state, now, terms }: Situation): Step | null {
-  const { previous } = state;
-  if (previous === null || now < retirementOf(state, previous) + terms.propagation) return null;
+  if (state.previous.length === 0 || now < retirementOf(state) + terms.propagation) return null;
   const why = 'nothing that the former authority signed is good any more';
-  return { kind: 'write', state: { ...state, previous: null, retireAfter: null }, why };
+  return { kind: 'write', state: { ...state, previous: [], retireAfter: null }, why };
 }
 
-function retirementOf({ retireAfter }: AuthorityState, previous: Ca): Instant {
-  return Math.min(retireAfter ?? previous.notAfter, previous.notAfter);
+function retirementOf({ retireAfter, previous }: AuthorityState): Instant {
+  return Math.min(retireAfter ?? Number.POSITIVE_INFINITY, endOf(previous));
+}
+
+/** When the last of them expires. */
+function endOf(cas: readonly Ca[]): Instant {
+  return Math.max(...cas.map(({ notAfter }) => notAfter));
 }
 
 function upcomingOf(situation: Situation): Upcoming[] {
@@ -255,7 +265,7 @@ function upcomingOf(situation: Situation): Upcoming[] {
       all.push({ what: 'the new authority signs', at: trustedSince + terms.propagation });
     all.push({ what: 'the authority expires', at: issuer.notAfter });
   }
-  if (previous !== null)
-    all.push({ what: 'the former authority leaves', at: retirementOf(state, previous) + terms.propagation });
+  if (previous.length > 0)
+    all.push({ what: 'the former authority leaves', at: retirementOf(state) + terms.propagation });
   return all;
 }

@@ -15,7 +15,7 @@ export interface Ca extends Validity {
  * What the Secret of the authority says: which authorities there are, and how far a rotation has come.
  *
  * steady: `issuer` alone · announced: `next` is there, and clients learn of it · retiring: `previous` is there, because
- * somebody may still show a certificate of its. At most three at once.
+ * somebody may still show a certificate of its. Two at once as a rule, four at most.
  */
 export interface AuthorityState {
   /** Grows with each write. Of two versions the higher is the younger one. */
@@ -24,11 +24,11 @@ export interface AuthorityState {
   readonly issuer: Ca;
   /** Is to sign when every client trusts it. */
   readonly next: Ca | null;
-  /** Signs no more, and is still trusted. */
-  readonly previous: Ca | null;
+  /** Sign no more, and are still trusted; the youngest first. A second one only where a key was lost meanwhile. */
+  readonly previous: readonly Ca[];
   /** Since when every caBundle has been seen to hold `next`; null while that is not so. */
   readonly trustedSince: Instant | null;
-  /** When the last certificate that `previous` signed will have expired; null where that is not known. */
+  /** When the last certificate that `previous` have signed will have expired; null where that is not known. */
   readonly retireAfter: Instant | null;
   /** An administrator has asked for a rotation. */
   readonly rotate: boolean;
@@ -38,12 +38,12 @@ export type Stage = 'steady' | 'announced' | 'retiring';
 
 export function stageOf({ next, previous }: Pick<AuthorityState, 'next' | 'previous'>): Stage {
   if (next !== null) return 'announced';
-  return previous === null ? 'steady' : 'retiring';
+  return previous.length === 0 ? 'steady' : 'retiring';
 }
 
 /** All that clients are to trust, the one that signs first. */
 export function casOf({ issuer, next, previous }: AuthorityState): readonly Ca[] {
-  return [issuer, next, previous].filter((each) => each !== null);
+  return [issuer, ...(next === null ? [] : [next]), ...previous];
 }
 
 export function steady(issuer: Ca, generation: number): AuthorityState {
@@ -51,7 +51,7 @@ export function steady(issuer: Ca, generation: number): AuthorityState {
     generation,
     issuer,
     next: null,
-    previous: null,
+    previous: [],
     trustedSince: null,
     retireAfter: null,
     rotate: false,
@@ -65,5 +65,5 @@ export function isSameState(one: AuthorityState, other: AuthorityState): boolean
 
 function textOf({ issuer, next, previous, trustedSince, retireAfter }: AuthorityState): string {
   const of = (ca: Ca | null) => ca && [ca.fingerprint, ca.key !== null];
-  return JSON.stringify([of(issuer), of(next), of(previous), trustedSince, retireAfter]);
+  return JSON.stringify([of(issuer), of(next), previous.map(of), trustedSince, retireAfter]);
 }

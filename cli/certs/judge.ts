@@ -80,7 +80,7 @@ function authoritiesOf(state: AuthorityState): ShownAuthority[] {
   return [
     ...shown(issuer, 'signs', next === null ? renewalOf(issuer) : switchAt),
     ...shown(next, 'next', null),
-    ...shown(previous, 'former', (retireAfter ?? previous?.notAfter ?? 0) + TERMS.propagation),
+    ...previous.flatMap((each) => shown(each, 'former', (retireAfter ?? each.notAfter) + TERMS.propagation)),
   ];
 }
 

@@ -22,6 +22,7 @@ import { startWebhook, type Webhook } from '../../webhook/main.ts';
 import { call } from '../cli/call.ts';
 import { type ControlPlane, startControlPlane } from '../cluster/control-plane.ts';
 import { eventually } from '../cluster/eventually.ts';
+import { freePort } from '../cluster/port.ts';
 import { type Forwarder, startForwarder } from './policies/forwarder.ts';
 
 const MANIFESTS = fileURLToPath(new URL('../../manifests', import.meta.url));
@@ -276,6 +277,49 @@ suite('certs status', () => {
       /✗ Secret webhook-certificate cannot be read: was answered 403: .*; call as somebody/,
     );
   });
+});
+
+test('the command serves by it, beside its gateway, and stops cleanly', async () => {
+  const [port, gatewayPort] = [await freePort(), await freePort()];
+  const stop = new AbortController();
+  const running = call(
+    [
+      ...['webhook', '--listen', `127.0.0.1:${port}`, '--kubeconfig', kubeconfig],
+      ...[
+        '--authority-namespace',
+        NAMESPACE,
+        '--gateway',
+        `127.0.0.1:${gatewayPort}`,
+        '--log-level',
+        'silent',
+      ],
+    ],
+    { stop: stop.signal },
+  );
+  const status = ['certs', 'status', '--kubeconfig', plane.kubeconfig, '--address'];
+  for (const each of [port, gatewayPort]) {
+    await eventually(async () => {
+      const { code, out } = await call([...status, `127.0.0.1:${each}`]);
+      assert.equal(code, 0, out);
+    });
+  }
+  stop.abort();
+  assert.deepEqual(await running, { code: 0, out: '', err: '' });
+});
+
+test('an API server that is restarted: the certificate goes on, and what is deleted then is issued', async (t) => {
+  const source = sourceOf(await asWebhook(t));
+  t.after(() => source.stop());
+  await source.start();
+  const before = source.current();
+  await plane.restartApiServer();
+  assert.equal(source.current(), before);
+  await kubectl('delete', 'secret', 'webhook-certificate', '-n', NAMESPACE);
+  await eventually(async () => {
+    assert.notEqual(source.current().certificate, before.certificate);
+    assert.equal(source.describe().problem, null);
+  });
+  assert.equal(source.current().ca, before.ca);
 });
 
 suite('Secrets that are deleted and edited by kubectl', () => {

@@ -50,7 +50,7 @@ const ANNOUNCED: AuthorityState = { ...DUE, next: ca('new', 1) };
 const TRUSTED: AuthorityState = { ...ANNOUNCED, trustedSince: NOW - DAY };
 const RETIRING: AuthorityState = {
   ...steady(ca('new', 3), 8),
-  previous: ca('old', 203, null),
+  previous: [ca('old', 203, null)],
   retireAfter: NOW + 5 * DAY,
 };
 
@@ -70,10 +70,10 @@ function told(situation: Partial<Situation> & Pick<Situation, 'state'>): string[
     if (step.kind === 'found') return 'found';
     const { issuer, next, previous, trustedSince, retireAfter } = step.state;
     const days = (at: number | null) => (at === null ? '-' : Math.round((at - NOW) / DAY));
-    const names = [issuer, next, previous].map(
-      (each) => each && `${each.fingerprint}${each.key === null ? '!' : ''}`,
-    );
-    return `${step.kind} ${names.map((each) => each ?? '-').join(' ')} since ${days(trustedSince)} until ${days(retireAfter)}`;
+    const name = (each: Ca | null | undefined) =>
+      each ? `${each.fingerprint}${each.key === null ? '!' : ''}` : '-';
+    const names = [name(issuer), name(next), previous.map(name).join() || '-'];
+    return `${step.kind} ${names.join(' ')} since ${days(trustedSince)} until ${days(retireAfter)}`;
   });
 }
 
@@ -171,8 +171,20 @@ const ROWS: readonly (readonly [
   ],
   [
     'announced long enough, but a former one is still there',
-    { state: { ...TRUSTED, previous: ca('older', 250, null), retireAfter: NOW + DAY } },
+    { state: { ...TRUSTED, previous: [ca('older', 250, null)], retireAfter: NOW + DAY } },
     [],
+  ],
+  [
+    'announced long enough, a former one is still there, and the key is lost',
+    {
+      state: {
+        ...TRUSTED,
+        issuer: ca('old', 1, null),
+        previous: [ca('older', 250, null), ca('oldest', 260, null)],
+        retireAfter: NOW + 35 * DAY,
+      },
+    },
+    ['write new - old!,older! since - until 35'],
   ],
   [
     'retiring, with a certificate of the former authority',

@@ -197,7 +197,7 @@ suite('a rotation', () => {
     assert.equal(world.api.secret(AUTHORITY, 'next.crt'), '');
   });
 
-  test('never are more than three trusted, over three years of looks, and none is served that is not', async () => {
+  test('never are more than two trusted, over three years of looks, and none is served that is not', async () => {
     const world = new World();
     const keeper = world.keeper();
     let most = 0;

@@ -66,8 +66,17 @@ export class World {
     });
   }
 
+  /** Whom the first entry of an object trusts. */
+  authorities(path: string): readonly X509Certificate[] {
+    return this.#bundles(path)[0] ?? [];
+  }
+
   /** Fingerprints of whom each object trusts, one list for each of its entries. */
   trusted(path: string): string[][] {
+    return this.#bundles(path).map((each) => each.map(({ fingerprint256 }) => fingerprint256));
+  }
+
+  #bundles(path: string): (readonly X509Certificate[])[] {
     const object = fieldsOf(this.api.get(path));
     const spec = fieldsOf(own(object, 'spec'));
     const webhooks = own(object, 'webhooks');
@@ -77,7 +86,7 @@ export class World {
       : [conversion ?? spec];
     return configs.map((each) => {
       const pem = Buffer.from(text(own(fieldsOf(each), 'caBundle')), 'base64').toString('utf8');
-      return certificatesIn(pem).all.map(({ fingerprint256 }) => fingerprint256);
+      return certificatesIn(pem).all;
     });
   }
 
