@@ -242,6 +242,7 @@ export class Collector {
     this.#report = await passes.run(this.#disk, orphans?.isSettled ?? true);
     await this.#parts.disk.expect(this.#report.enforced.deleted);
     this.#parts.missing.save();
+    this.#parts.metrics.failingDeletions.set(failures.failing);
     telling.measure();
     if (plans.isOutdated(clock.now())) this.#again = true;
     this.#sleepUntil([inventory.nextLook(), plans.nextDue(), failures.nextRetry(clock.now())]);

@@ -6,6 +6,12 @@ const FIRST_WAIT_MS = 5_000;
 const LONGEST_WAIT_MS = 10 * 60_000;
 const LONGEST_POSTPONEMENT_MS = 60_000;
 
+/**
+ * Waits end at multiples of this part of them. What fails together is tried again together: a hundred thousand waits
+ * that end one by one would keep the collector planning all the time.
+ */
+const GRAIN = 1 / 4;
+
 interface Waiting {
   readonly state: string | null;
   /** Not only postponed. */
@@ -23,15 +29,20 @@ export class Failures {
   /** By operation and error code: how many wait because of it. */
   readonly #states = new Map<string, number>();
   readonly #log: Log;
-  readonly #random: () => number;
 
-  constructor(log: Log, random: () => number = Math.random) {
+  constructor(log: Log) {
     this.#log = log;
-    this.#random = random;
   }
 
   get size(): number {
     return this.#waiting.size;
+  }
+
+  /** How many of them wait because they have failed. */
+  get failing(): number {
+    let count = 0;
+    for (const { isFailure } of this.#waiting.values()) if (isFailure) count += 1;
+    return count;
   }
 
   isWaiting(key: string, now: Instant): boolean {
@@ -89,7 +100,9 @@ export class Failures {
     if (state !== null) this.#states.set(state, (this.#states.get(state) ?? 0) + 1);
     this.#forget(key);
     const wait = Math.min(longest, FIRST_WAIT_MS * 2 ** Math.min(attempts - 1, 10));
-    this.#waiting.set(key, { state, isFailure, attempts, until: now + wait * (0.8 + 0.4 * this.#random()) });
+    const grain = wait * GRAIN;
+    const until = Math.ceil((now + wait) / grain) * grain;
+    this.#waiting.set(key, { state, isFailure, attempts, until });
   }
 
   #forget(key: string): void {
