@@ -85,7 +85,7 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
   const isSameDirectory = sameDirectoryAs(directory, files);
   const active = new ActivePolicies({ directory, lenientDirectory, isSameDirectory });
   const plans = new Plans(inventory);
-  const failures = new Failures(log, random);
+  const failures = new Failures(log);
   const notices = new Notices(log);
   const budget = new Budget();
   const relief = new Relief();

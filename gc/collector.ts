@@ -258,6 +258,7 @@ export class Collector {
     this.#report = await passes.run(this.#disk, orphans?.isSettled ?? true);
     await this.#parts.disk.expect(this.#report.enforced.deleted);
     this.#parts.missing.save();
+    this.#parts.metrics.failingDeletions.set(failures.failing);
     telling.measure();
     if (plans.isOutdated(clock.now())) this.#again = true;
     const dues = [inventory.nextLook(), plans.nextDue(), active.nextDue(), failures.nextRetry(clock.now())];

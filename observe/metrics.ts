@@ -15,8 +15,10 @@ export interface CollectorMetrics {
   readonly deletedBytes: Counter<'rule'>;
   readonly finishedTombstones: Counter;
   readonly skippedDeletions: Counter<'reason'>;
+  readonly failingDeletions: Gauge;
   readonly errors: Counter<'operation'>;
   readonly directoryOk: Gauge;
+  readonly watching: Gauge;
   readonly lastScan: Gauge;
   readonly scanSeconds: Gauge;
   readonly disk: Gauge<'kind'>;
@@ -71,8 +73,10 @@ export function createMetrics(options: { readonly ofProcess?: boolean } = {}): C
       'skipped_deletions_total',
       'Deletions left out because a last look said so, by reason.',
     ),
+    failingDeletions: gauge('failing_deletions', 'Deletions that failed and wait to be tried again.'),
     errors: counterBy('operation', 'errors_total', 'Operations that failed, by operation.'),
     directoryOk: gauge('directory_ok', '1 while the directory can be read and is the one that was scanned.'),
+    watching: gauge('watching', '1 while the directory is watched, 0 while it is polled in place of that.'),
     lastScan: gauge('last_scan_timestamp_seconds', 'When the directory was last scanned whole.'),
     scanSeconds: gauge('scan_duration_seconds', 'How long the last scan took.'),
     disk: gaugeBy('kind', 'disk_bytes', "The directory's file system: total, free."),

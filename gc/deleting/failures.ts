@@ -5,9 +5,11 @@ import { errorCode, explain } from '../system/files.ts';
 const FIRST_WAIT_MS = 5_000;
 const LONGEST_WAIT_MS = 10 * 60_000;
 const LONGEST_POSTPONEMENT_MS = 60_000;
-/** Jitter: each wait is so much shorter or longer. */
-const EARLIEST = 0.8;
-const LATEST = 1.2;
+/**
+ * Waits end at multiples of this part of them. What fails together is tried again together: a hundred thousand waits
+ * that end one by one would keep the collector planning all the time.
+ */
+const GRAIN = 1 / 4;
 
 interface Waiting {
   readonly state: string | null;
@@ -26,15 +28,20 @@ export class Failures {
   /** By operation and error code: how many wait because of it. */
   readonly #states = new Map<string, number>();
   readonly #log: Log;
-  readonly #random: () => number;
 
-  constructor(log: Log, random: () => number = Math.random) {
+  constructor(log: Log) {
     this.#log = log;
-    this.#random = random;
   }
 
   get size(): number {
     return this.#waiting.size;
+  }
+
+  /** How many of them wait because they have failed. */
+  get failing(): number {
+    let count = 0;
+    for (const { isFailure } of this.#waiting.values()) if (isFailure) count += 1;
+    return count;
   }
 
   isWaiting(key: string, now: Instant): boolean {
@@ -92,7 +99,8 @@ export class Failures {
     if (state !== null) this.#states.set(state, (this.#states.get(state) ?? 0) + 1);
     this.#forget(key);
     const wait = Math.min(longest, FIRST_WAIT_MS * 2 ** Math.min(attempts - 1, 10));
-    const until = now + wait * (EARLIEST + (LATEST - EARLIEST) * this.#random());
+    const grain = wait * GRAIN;
+    const until = Math.ceil((now + wait) / grain) * grain;
     this.#waiting.set(key, { state, isFailure, attempts, until });
   }
 
@@ -112,5 +120,5 @@ export class Failures {
 
 /** What would have to wait longer than any wait is long was put off by a clock that has been set back since. */
 function isAhead({ until }: Waiting, now: Instant): boolean {
-  return until > now && until - now <= LATEST * LONGEST_WAIT_MS;
+  return until > now && until - now <= (1 + GRAIN) * LONGEST_WAIT_MS;
 }

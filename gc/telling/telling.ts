@@ -44,7 +44,8 @@ export class Telling {
   }
 
   watch(mode: WatchMode): void {
-    const { notices, directory } = this.#options;
+    const { notices, directory, metrics } = this.#options;
+    metrics.watching.set(mode.watching ? 1 : 0);
     const because = mode.watching ? '' : mode.because;
     const message = `${because}; ${directory} is scanned every few seconds in place of being watched`;
     const notice: Notice = { key: 'watch', message, level: 'warn' };

@@ -43,3 +43,10 @@ export function times(gc: GcProcess, pattern: RegExp): number {
 export function keep(maxCheckpoints: number): object {
   return { namespacePolicies: [{ namespace: 'shop', maxCheckpoints }] };
 }
+
+/** The value of one of the collector's metrics: `errors_total{operation="rename"}`. */
+export async function metric(port: number, name: string): Promise<number> {
+  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+  const line = text.split('\n').find((each) => each.startsWith(`checkpoint_warden_${name} `));
+  return Number(line?.split(' ')[1] ?? Number.NaN);
+}

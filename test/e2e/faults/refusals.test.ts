@@ -8,7 +8,7 @@ import { eventually } from '../../cluster/eventually.ts';
 import { freePort } from '../../cluster/port.ts';
 import { type GcProcess, startGc } from '../gc-process.ts';
 import { put, tars } from './archives.ts';
-import { collect, deleted, keep, times, writePolicy } from './collecting.ts';
+import { collect, deleted, keep, metric, times, writePolicy } from './collecting.ts';
 import { type Mounts, makeMounts } from './mounts.ts';
 
 /** Milliseconds: a deletion that failed is tried again after 5 s, 10 s, 20 s. */
@@ -45,12 +45,6 @@ const MERE_ROOT = [
   '--inh-caps=-dac_override,-dac_read_search,-fowner',
 ];
 
-async function metric(port: number, name: string): Promise<number> {
-  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
-  const line = text.split('\n').find((each) => each.startsWith(`checkpoint_warden_${name} `));
-  return Number(line?.split(' ')[1] ?? Number.NaN);
-}
-
 describe('what keeps a collector from deleting is told once, tried again, and holds up nothing else', {
   concurrency: 3,
 }, () => {
@@ -68,10 +62,12 @@ describe('what keeps a collector from deleting is told once, tried again, and ho
         1,
       );
       assert.ok((await metric(port, 'errors_total{operation="rename"}')) >= 30, 'tried again, and counted');
+      assert.equal(await metric(port, 'failing_deletions'), 15);
       assert.deepEqual(tars(disk.outside), names);
       await mounts.run('mount', '-o', 'remount,rw', disk.path);
       await eventually(async () => assert.deepEqual(tars(disk.outside), names.slice(-5)), SOON);
       await eventually(async () => assert.equal(times(gc, /what failed before fails no more/), 1), SOON);
+      await eventually(async () => assert.equal(await metric(port, 'failing_deletions'), 0), SOON);
       assert.deepEqual(readdirSync(disk.outside).length, 5, 'and no tombstone is left');
     } finally {
       await gc.kill();

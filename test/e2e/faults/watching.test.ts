@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually } from '../../cluster/eventually.ts';
+import { freePort } from '../../cluster/port.ts';
 import { type GcProcess, startGc } from '../gc-process.ts';
 import { put, tars } from './archives.ts';
-import { collect, deleted, keep, times, writePolicy } from './collecting.ts';
+import { collect, deleted, keep, metric, times, writePolicy } from './collecting.ts';
 import { type Mounts, makeMounts } from './mounts.ts';
 
 /** Milliseconds; a scan without a hint comes after 60 s only. */
@@ -73,7 +74,9 @@ describe('inotify', { concurrency: 3 }, () => {
       // The limit of a user namespace of its own.
       const script = `echo 0 > /proc/sys/user/${limit} && exec "$@"`;
       const through = ['unshare', '--user', '--map-root-user', 'sh', '-c', script, 'sh'];
-      const gc = startGc(['--directory', directory, '--policies', policy], through);
+      const port = await freePort();
+      const args = ['--directory', directory, '--policies', policy, '--metrics', `127.0.0.1:${port}`];
+      const gc = startGc(args, through);
       try {
         await eventually(async () => assert.equal(tars(directory).length, 2), SOON);
         const younger = put(directory, CART, 50);
@@ -81,6 +84,7 @@ describe('inotify', { concurrency: 3 }, () => {
         assert.ok(tars(directory).includes(younger));
         assert.equal(times(gc, /in place of being watched/), 1);
         assert.equal(times(gc, says), 1);
+        assert.equal(await metric(port, 'watching'), 0);
         writePolicy(mounts.scratch, keep(1), limit);
         await eventually(async () => assert.deepEqual(tars(directory), [younger]), 90_000);
         assert.equal(times(gc, /in place of being watched/), 1);

@@ -8,17 +8,13 @@ import { createClient } from '../../../kube/client.ts';
 import { checkpointReviewer } from '../../../kube/reviews.ts';
 import { eventually } from '../../cluster/eventually.ts';
 import { freePort } from '../../cluster/port.ts';
-import type { MadeArchive } from '../../fixtures/make-archive.ts';
 import { MIB, put, tars, writeSparse } from '../faults/archives.ts';
 import { deleted, times } from '../faults/collecting.ts';
 import { makeMounts } from '../faults/mounts.ts';
 import { type Site, startSite } from '../faults/site.ts';
 import type { GcProcess } from '../gc-process.ts';
 import { resource } from '../policies/row.ts';
-
-/** Milliseconds; a collector notices within a second or so, but other tests may run beside. */
-const SOON = 30_000;
-const HOUR_S = 3_600;
+import { fill, HOUR_S, holding, left, SOON } from './kit.ts';
 
 let site: Site;
 const running: GcProcess[] = [];
@@ -41,20 +37,6 @@ function start(directory: string, ...more: readonly string[]): GcProcess {
   const gc = site.collect(directory, more);
   running.push(gc);
   return gc;
-}
-
-async function holding(gc: GcProcess, archives: number): Promise<void> {
-  await eventually(async () => assert.ok(gc.said(new RegExp(` holds ${archives} archives`))), SOON);
-}
-
-/** Archives of one pod, the first the oldest. */
-function fill(directory: string, count: number, made: Partial<MadeArchive> = {}): string[] {
-  const whole = { namespace: 'shop', pod: 'cart', memory: 512, ...made };
-  return Array.from({ length: count }, (_, number) => put(directory, whole, HOUR_S + 10 * (count - number)));
-}
-
-async function left(directory: string, names: readonly string[]): Promise<void> {
-  await eventually(async () => assert.deepEqual(tars(directory), [...names].sort()), SOON);
 }
 
 /** The numbers are those of the list of its faults that this project was begun with; each has a name of its own. */
