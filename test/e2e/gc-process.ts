@@ -8,6 +8,9 @@ const PROGRAM = join(import.meta.dirname, '../../cli/checkpoint-warden.js');
 export interface GcProcess {
   /** Lines of its log so far, parsed. */
   readonly lines: readonly Record<string, unknown>[];
+  readonly pid: number;
+  /** What it has written to standard output so far. */
+  readonly out: string;
   /** Whether a line of the log has this message. */
   said(pattern: RegExp): boolean;
   readonly ended: Promise<Ended>;
@@ -22,9 +25,13 @@ export interface Ended {
   readonly signal: string | null;
 }
 
-export function startGc(args: readonly string[]): GcProcess {
-  const child: ChildProcess = spawn(process.execPath, [PROGRAM, 'gc', ...args], {
-    stdio: ['ignore', 'ignore', 'pipe'],
+/** @param through a command that runs another one in its place, as `nsenter` does. */
+export function startGc(args: readonly string[], through: readonly string[] = []): GcProcess {
+  const [command = '', ...parameters] = [...through, process.execPath, PROGRAM, 'gc', ...args];
+  const child: ChildProcess = spawn(command, parameters, { stdio: ['ignore', 'pipe', 'pipe'] });
+  let out = '';
+  child.stdout?.setEncoding('utf8').on('data', (chunk: string) => {
+    out += chunk;
   });
   const ended = once(child, 'exit').then(([code, signal]): Ended => ({ code, signal }));
   const lines: Record<string, unknown>[] = [];
@@ -36,6 +43,10 @@ export function startGc(args: readonly string[]): GcProcess {
   });
   return {
     lines,
+    pid: child.pid ?? 0,
+    get out() {
+      return out;
+    },
     said: (pattern) => lines.some(({ message }) => pattern.test(String(message))),
     ended,
     async stop() {

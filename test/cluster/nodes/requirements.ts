@@ -8,8 +8,13 @@ import { environment, mustRun } from './command.ts';
 /** The Debian package that has the program. */
 const packages: Readonly<Record<string, string>> = {
   debootstrap: 'debootstrap',
+  chattr: 'e2fsprogs',
   ip: 'iproute2',
+  'mkfs.ext4': 'e2fsprogs',
+  mount: 'mount',
   nsenter: 'util-linux',
+  setpriv: 'util-linux',
+  strace: 'strace',
   unshare: 'util-linux',
 };
 
