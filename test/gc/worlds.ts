@@ -41,8 +41,9 @@ export function fakeWorld(): World & { readonly files: FakeFiles } {
   };
 }
 
-export function realWorld(): World {
-  const directory = fs.mkdtempSync(join(tmpdir(), 'checkpoint-warden-'));
+/** @param on a directory of the file system that is meant; default: the machine's for such things. */
+export function realWorld(on: string = tmpdir()): World {
+  const directory = fs.mkdtempSync(join(on, 'checkpoint-warden-'));
   const at = (name: FileName) => pathOf(directory, name);
   const servers: { close(): void }[] = [];
   return {

@@ -18,6 +18,7 @@ const packages: Readonly<Record<string, string>> = {
   prometheus: 'prometheus',
   promtool: 'prometheus',
   setpriv: 'util-linux',
+  strace: 'strace',
   unshare: 'util-linux',
 };
 
