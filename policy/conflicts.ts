@@ -23,9 +23,8 @@ export function conflictFindings(resource: PolicyResource, catalog: PolicyCatalo
 }
 
 function duplicates(rule: Rule, twin: Rule | undefined, others: PolicySet): Finding[] {
-  const target = targetText(rule);
   if (twin !== undefined) {
-    const message = `is for ${target}, as ${twin.field} is already, and only that one would act`;
+    const message = `is for ${targetText(rule)}, as ${twin.field} is already, and only that one would act`;
     return [finding('duplicateTarget', rule.field, undefined, message, 'make one policy of the two')];
   }
   const { resource } = rule;
@@ -34,7 +33,7 @@ function duplicates(rule: Rule, twin: Rule | undefined, others: PolicySet): Find
     .find((each) => !isSame(each.resource, resource));
   if (other === undefined) return [];
   const code = rule.scope.kind === 'global' ? 'duplicateGlobal' : 'duplicateTarget';
-  const message = `is for ${target}, as ${other.field} of ${named(other.resource)} is already`;
+  const message = `is for ${targetText(rule)}, as ${other.field} of ${named(other.resource)} is already`;
   return [finding(code, rule.field, undefined, message, 'change that one instead, or remove one of the two')];
 }
 

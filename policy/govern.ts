@@ -126,6 +126,11 @@ export class PolicySet {
     return { administrator: this.#first('administrator', scopes), tenant: this.#first('tenant', scopes) };
   }
 
+  /** The administrator's rule over a container, which a tenant's can only tighten. */
+  ruling(identity: Omit<Identity, 'podUid'>): Rule | null {
+    return this.#byTarget.administrator.size === 0 ? null : this.#first('administrator', scopesOf(identity));
+  }
+
   /** Every rule for one target, the one that acts first. */
   rulesFor(scope: Scope, authority: Authority): readonly Rule[] {
     return this.#byTarget[authority].get(scopeLabel(scope)) ?? [];

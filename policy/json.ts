@@ -26,8 +26,8 @@ function countValues(value: unknown, depth: number, sofar: number): number {
   if (depth > DEEPEST) return MOST_VALUES + 1;
   const children: readonly unknown[] = Array.isArray(value) ? value : Object.values(value);
   let values = sofar + children.length;
-  for (let index = 0; index < children.length && values <= MOST_VALUES; index += 1) {
-    const child = children[index];
+  for (const child of children) {
+    if (values > MOST_VALUES) break;
     if (typeof child === 'object') values = countValues(child, depth + 1, values);
   }
   return values;

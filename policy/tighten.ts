@@ -29,7 +29,7 @@ function administratorsFor(rule: Rule, policies: PolicySet): Rule | null {
   const { scope } = rule;
   if (scope.kind === 'global') return null;
   // A name that no pod can have matches the namespace's policy, not a pod's.
-  return policies.governing({ pod: '', container: '', ...scope }).administrator;
+  return policies.ruling({ pod: '', container: '', ...scope });
 }
 
 function comparisons(rule: Rule, ruling: Rule): Finding[] {
