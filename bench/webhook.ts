@@ -98,6 +98,15 @@ for (let round = 0; round < rounds; round += 1) {
   for (const each of rows) figures.get(each.name)?.push(await measure(each, seconds));
 }
 
+if (process.env.RAW)
+  for (const [name, all] of figures)
+    console.log(
+      name,
+      all
+        .map((e) => e.cpu.toFixed(0))
+        .sort((a, b) => Number(a) - Number(b))
+        .join(' '),
+    );
 print([
   ['', 'CPU µs/request', 'ratio', 'requests/s', 'p50 ms', 'p99 ms', 'ratio', 'RSS MB'],
   ...rows.map(({ name, to }) => {

@@ -54,7 +54,7 @@ export function define(command: Command): (context: Context) => Promise<number> 
     ],
   ]);
   return async (context) => {
-    const log = createLog({ level: level() });
+    const log = createLog({ level: level(), together: true });
     const [listening, certificate] = [listen(), certificates(log)];
     const prepared = gateway({ listen: listening, logLevel: level() });
     const stopped = context.untilStopped();

@@ -85,9 +85,14 @@ function filledIn(plan: Plan | null, value: unknown): unknown {
   const { items, fields } = plan;
   if (Array.isArray(value)) {
     if (items === null) return value;
-    const entries: readonly unknown[] = value;
-    const copy = entries.map((entry) => filledIn(items, entry));
-    return copy.some((entry, index) => entry !== entries[index]) ? copy : value;
+    let copy: unknown[] | null = null;
+    for (let index = 0; index < value.length; index += 1) {
+      const entry: unknown = filledIn(items, value[index]);
+      if (entry === value[index]) continue;
+      copy ??= [...value];
+      copy[index] = entry;
+    }
+    return copy ?? value;
   }
   if (!isObject(value)) return value;
   let changed: Record<string, unknown> | null = null;

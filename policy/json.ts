@@ -22,13 +22,19 @@ export function isUnwieldy(value: unknown): boolean {
 
 /** Values within a value, added to those so far; more than `MOST_VALUES` as soon as it is too deep or too large. */
 function countValues(value: unknown, depth: number, sofar: number): number {
-  if (typeof value !== 'object' || value === null) return sofar;
+  if (!Array.isArray(value) && !isObject(value)) return sofar;
   if (depth > DEEPEST) return MOST_VALUES + 1;
-  const children: readonly unknown[] = Array.isArray(value) ? value : Object.values(value);
-  let values = sofar + children.length;
-  for (const child of children) {
-    if (values > MOST_VALUES) break;
-    if (typeof child === 'object') values = countValues(child, depth + 1, values);
+  let values = sofar;
+  if (Array.isArray(value)) {
+    values += value.length;
+    for (let index = 0; index < value.length && values <= MOST_VALUES; index += 1) {
+      values = countValues(value[index], depth + 1, values);
+    }
+  } else {
+    for (const key in value) {
+      if (values > MOST_VALUES) break;
+      values = countValues(own(value, key), depth + 1, values + 1);
+    }
   }
   return values;
 }

@@ -19,10 +19,12 @@ interface Limit {
  */
 export function looseningFindings(resource: PolicyResource, policies: PolicySet): Finding[] {
   if (resource.authority === 'administrator') return [];
-  return resource.rules.flatMap((rule) => {
+  const findings: Finding[] = [];
+  for (const rule of resource.rules) {
     const ruling = administratorsFor(rule, policies);
-    return ruling === null ? [] : comparisons(rule, ruling);
-  });
+    if (ruling !== null) findings.push(...comparisons(rule, ruling));
+  }
+  return findings;
 }
 
 function administratorsFor(rule: Rule, policies: PolicySet): Rule | null {

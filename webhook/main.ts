@@ -89,7 +89,10 @@ async function start(options: WebhookOptions, parts: AsyncDisposableStack): Prom
   let server: RunningServer | null = null;
   let stopping: Promise<void> | null = null;
   const app = createApp({
-    judges: judges({ catalog: () => catalog, rights: rightsOf(options, metrics) }, options.connect ?? {}),
+    judges: judges(
+      { catalog: () => (source.isFresh() ? catalog : null), rights: rightsOf(options, metrics) },
+      options.connect ?? {},
+    ),
     unready: readiness({
       source,
       certificates,

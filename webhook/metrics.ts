@@ -24,7 +24,7 @@ export interface Metrics {
 }
 
 export function createMetrics(
-  source: Pick<PolicySource, 'isFresh' | 'resources' | 'problems'>,
+  source: Pick<PolicySource, 'isFresh' | 'staleness' | 'resources' | 'problems'>,
   certificates: Pick<CertificateSource, 'describe'>,
 ): Metrics {
   const registry = new Registry();
@@ -87,6 +87,11 @@ export function createMetrics(
   });
   gauge('policy_source_fresh', '1 while the policies are known to be current.', () =>
     Number(source.isFresh()),
+  );
+  gauge(
+    'policy_source_staleness_seconds',
+    'How long ago the policies were last known to be those of their source.',
+    () => (source.staleness?.() ?? 0) / 1000,
   );
   gauge('policy_resources', 'Policy resources in force.', () => source.resources().length);
   gauge(

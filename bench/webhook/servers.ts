@@ -19,6 +19,7 @@ export interface Served extends AsyncDisposable {
 
 /** Megabytes; the same in manifests/base. */
 export const OLD_SPACE = Number(process.env.OLD_SPACE ?? 96);
+export const SEMI_SPACE = Number(process.env.SEMI_SPACE ?? 8);
 const SERVER_CORE = '0';
 const CLIENT_CORE = '1';
 const here = (file: string) => join(import.meta.dirname, file);
@@ -70,7 +71,12 @@ export async function startOurs(policies: number): Promise<Served> {
       '-c',
       `exec taskset -c ${SERVER_CORE} "$@" 2> >(exec taskset -c ${CLIENT_CORE} cat > "$LOG")`,
       'bash',
-      ...[process.execPath, `--max-old-space-size=${OLD_SPACE}`, ...flags()],
+      ...[
+        process.execPath,
+        `--max-old-space-size=${OLD_SPACE}`,
+        `--max-semi-space-size=${SEMI_SPACE}`,
+        ...flags(),
+      ],
       ...[join(ROOT, 'dist/cli/main.js'), 'webhook', '--kubeconfig', text(own(message, 'kubeconfig'))],
       ...['--listen', `127.0.0.1:${port}`, '--metrics', `127.0.0.1:${metrics}`],
       ...['--self-signed', 'localhost,127.0.0.1', '--write-ca', caFile],
