@@ -1,5 +1,5 @@
+import type { EventEmitter } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Server } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Bounds, Shed } from './bounds.ts';
 
@@ -25,7 +25,7 @@ export class Connections {
   #closing = false;
 
   constructor(
-    server: Server,
+    server: EventEmitter,
     bounds: Pick<Bounds, 'connections' | 'handshakes'>,
     onShed: (what: Shed) => void,
   ) {
