@@ -60,7 +60,7 @@ export function define(command: Command): (context: Context) => Promise<number> 
     ],
   ]);
   return async (context) => {
-    const log = createLog({ level: level() });
+    const log = createLog({ level: level(), together: true });
     const [listening, certificate] = [listen(), certificates()];
     const { isClusters: sharesAuthority } = certificate;
     const prepared = gateway({ listen: listening, logLevel: level(), sharesAuthority });

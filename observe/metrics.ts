@@ -27,6 +27,7 @@ export interface CollectorMetrics {
   readonly unmetLimits: Gauge;
   readonly policies: Gauge<'state'>;
   readonly policySourceFresh: Gauge;
+  readonly policySourceStaleness: Gauge;
   readonly podLookups: Counter<'result'>;
   readonly orphanProofs: Gauge;
   readonly lostAuditRecords: Gauge;
@@ -85,6 +86,10 @@ export function createMetrics(options: { readonly ofProcess?: boolean } = {}): C
     unmetLimits: gauge('unmet_limits', 'Limits that stay broken because pins or floors hold archives.'),
     policies: gaugeBy('state', 'policies', 'Policy resources for this directory: acting, pending.'),
     policySourceFresh: gauge('policy_source_fresh', '1 while the policies are known to be current.'),
+    policySourceStaleness: gauge(
+      'policy_source_staleness_seconds',
+      'How long ago the policies were last known to be those of their source.',
+    ),
     podLookups: counterBy('result', 'pod_lookups_total', 'Look-ups of pods: found, absent, error.'),
     orphanProofs: gauge('orphan_proofs', 'Archives whose pod is known to be gone.'),
     lostAuditRecords: gauge('lost_audit_records', 'Audit records that could not be written since the start.'),

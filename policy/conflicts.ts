@@ -1,6 +1,6 @@
 import type { PolicyCatalog } from './catalog.ts';
 import { finding } from './findings.ts';
-import { broaderScopes, type PolicySet, resourceKey, scopeLabel } from './govern.ts';
+import { broaderLabels, type PolicySet, resourceKey, scopeLabel } from './govern.ts';
 import type { Finding, PolicyResource, Rule } from './types.ts';
 
 /**
@@ -15,27 +15,28 @@ export function conflictFindings(resource: PolicyResource, catalog: PolicyCatalo
     const label = scopeLabel(rule.scope);
     const twin = own.get(label);
     if (twin === undefined) own.set(label, rule);
-    findings.push(...duplicates(rule, twin, others));
+    const duplicate = duplicateOf(rule, label, twin, others);
+    if (duplicate !== null) findings.push(duplicate);
   }
-  for (const rule of own.values()) findings.push(...dropped(rule, own, others));
+  for (const rule of own.values()) {
+    const drops = dropped(rule, own, others);
+    if (drops !== null) findings.push(drops);
+  }
   findings.push(...unidentifiedTwice(resource, others), ...overlapping(resource, catalog));
   return findings;
 }
 
-function duplicates(rule: Rule, twin: Rule | undefined, others: PolicySet): Finding[] {
-  const target = targetText(rule);
+function duplicateOf(rule: Rule, label: string, twin: Rule | undefined, others: PolicySet): Finding | null {
   if (twin !== undefined) {
-    const message = `is for ${target}, as ${twin.field} is already, and only that one would act`;
-    return [finding('duplicateTarget', rule.field, undefined, message, 'make one policy of the two')];
+    const message = `is for ${targetText(rule)}, as ${twin.field} is already, and only that one would act`;
+    return finding('duplicateTarget', rule.field, undefined, message, 'make one policy of the two');
   }
   const { resource } = rule;
-  const other = others
-    .rulesFor(rule.scope, resource.authority)
-    .find((each) => !isSame(each.resource, resource));
-  if (other === undefined) return [];
+  const other = others.rulesFor(label, resource.authority).find((each) => !isSame(each.resource, resource));
+  if (other === undefined) return null;
   const code = rule.scope.kind === 'global' ? 'duplicateGlobal' : 'duplicateTarget';
-  const message = `is for ${target}, as ${other.field} of ${named(other.resource)} is already`;
-  return [finding(code, rule.field, undefined, message, 'change that one instead, or remove one of the two')];
+  const message = `is for ${targetText(rule)}, as ${other.field} of ${named(other.resource)} is already`;
+  return finding(code, rule.field, undefined, message, 'change that one instead, or remove one of the two');
 }
 
 function targetText(rule: Rule): string {
@@ -44,9 +45,9 @@ function targetText(rule: Rule): string {
 }
 
 /** Limits that the next broader policy has and this one, which takes its place, leaves out. */
-function dropped(rule: Rule, own: ReadonlyMap<string, Rule>, others: PolicySet): Finding[] {
+function dropped(rule: Rule, own: ReadonlyMap<string, Rule>, others: PolicySet): Finding | null {
   const broader = nextBroader(rule, own, others);
-  if (broader === null || !rule.resource.sound) return [];
+  if (broader === null || !rule.resource.sound) return null;
   const limits = [
     broader.maxAgeMs !== undefined && rule.maxAgeMs === undefined && 'timeThreshold',
     broader.maxArchiveBytes !== undefined && rule.maxArchiveBytes === undefined && 'maxCheckpointSize',
@@ -58,21 +59,21 @@ function dropped(rule: Rule, own: ReadonlyMap<string, Rule>, others: PolicySet):
     ...missing(broader, rule, 'maxCount', 'countField'),
     ...missing(broader, rule, 'maxTotalBytes', 'totalField'),
   ].filter((limit) => limit !== false);
-  if (limits.length === 0) return [];
+  if (limits.length === 0) return null;
   const whose = isSame(broader.resource, rule.resource)
     ? broader.field
     : `${broader.field} of ${named(broader.resource)}`;
   const message = `takes the place of ${whose} and does not repeat ${limits.join(', ')}`;
   const remedy = 'write here what is to go on limiting these archives';
-  return [finding('broaderLimitDropped', rule.field, undefined, message, remedy)];
+  return finding('broaderLimitDropped', rule.field, undefined, message, remedy);
 }
 
 function nextBroader(rule: Rule, own: ReadonlyMap<string, Rule>, others: PolicySet): Rule | null {
-  for (const scope of broaderScopes(rule.scope)) {
-    const mine = own.get(scopeLabel(scope));
+  for (const label of broaderLabels(rule.scope)) {
+    const mine = own.get(label);
     if (mine !== undefined) return mine;
     const theirs = others
-      .rulesFor(scope, rule.resource.authority)
+      .rulesFor(label, rule.resource.authority)
       .find((each) => !isSame(each.resource, rule.resource));
     if (theirs !== undefined) return theirs;
   }
@@ -119,8 +120,8 @@ function isWithin(one: string, other: string): boolean {
   return `${one}/`.startsWith(`${other}/`) || `${other}/`.startsWith(`${one}/`);
 }
 
-function isSame(one: PolicyResource, other: PolicyResource): boolean {
-  return resourceKey(one.reference) === resourceKey(other.reference);
+function isSame({ reference: one }: PolicyResource, { reference: other }: PolicyResource): boolean {
+  return one === other || (one.name === other.name && one.namespace === other.namespace);
 }
 
 /** `team-a/quotas`, with the file when it came from one. */

@@ -1,4 +1,4 @@
-import { copyJson, fieldsOf, isObject, type JsonObject, own } from './json.ts';
+import { fieldsOf, isObject, type JsonObject, own } from './json.ts';
 import { DEFAULT_DIRECTORY, type Schema, SPEC } from './schema.ts';
 
 /** An `add` of JSON Patch, RFC 6902; defaults never replace or remove. */
@@ -21,43 +21,89 @@ const DEFAULT_LOW = 75;
 export function defaultsPatch(resource: JsonObject): Addition[] {
   const spec = own(resource, 'spec');
   const additions: Addition[] = [];
-  fill(SPEC, spec, '/spec', additions);
+  fill(PLAN, spec, '/spec', additions);
   if (isObject(spec)) fillDependent(spec, additions);
   return additions;
 }
 
-/** The spec with every default in place; the given one is left as it is. */
+/** The spec with every default in place; the given one is left as it is, and shared where nothing is added. */
 export function withDefaults(spec: JsonObject): JsonObject {
-  const copy = fieldsOf(copyJson(spec));
-  for (const { path, value } of defaultsPatch({ spec: copy })) {
-    const keys = path.split('/').slice(2);
-    const last = keys.pop() ?? '';
-    const parent = keys.reduce<unknown>(childOf, copy);
-    if (isObject(parent)) Object.assign(parent, { [last]: value });
-  }
-  return copy;
+  const filled = fieldsOf(filledIn(PLAN, spec));
+  const additions: Addition[] = [];
+  fillDependent(filled, additions);
+  return additions.reduce(
+    (whole, { path, value }) => withField(whole, path.split('/').slice(2), value),
+    filled,
+  );
 }
 
-function childOf(parent: unknown, key: string): unknown {
-  if (Array.isArray(parent)) return parent[Number(key)];
-  return isObject(parent) ? own(parent, key) : undefined;
+function withField(object: JsonObject, [key = '', ...rest]: readonly string[], value: unknown): JsonObject {
+  return { ...object, [key]: rest.length === 0 ? value : withField(fieldsOf(own(object, key)), rest, value) };
 }
 
-function fill(schema: Schema, value: unknown, path: string, additions: Addition[]): void {
-  if (schema.items !== undefined && Array.isArray(value)) {
-    const { items } = schema;
+/** What of a schema has to do with defaults, worked out once: most fields have none, and none below them. */
+interface Plan {
+  readonly items: Plan | null;
+  readonly fields: readonly {
+    readonly key: string;
+    readonly plan: Plan | null;
+    readonly hasDefault: boolean;
+    readonly value: unknown;
+  }[];
+}
+
+const PLAN = planOf(SPEC);
+
+function planOf(schema: Schema): Plan | null {
+  const items = schema.items === undefined ? null : planOf(schema.items);
+  const fields = Object.entries(schema.properties ?? {}).flatMap(([key, child]) => {
+    const [plan, hasDefault] = [planOf(child), child.default !== undefined];
+    return plan === null && !hasDefault ? [] : [{ key, plan, hasDefault, value: filled(child) }];
+  });
+  return items === null && fields.length === 0 ? null : { items, fields };
+}
+
+function fill(plan: Plan | null, value: unknown, path: string, additions: Addition[]): void {
+  if (plan === null) return;
+  const { items } = plan;
+  if (items !== null && Array.isArray(value)) {
     value.forEach((entry, index) => {
       fill(items, entry, `${path}/${index}`, additions);
     });
   }
-  if (schema.properties === undefined || !isObject(value)) return;
-  for (const [key, child] of Object.entries(schema.properties)) {
+  if (!isObject(value)) return;
+  for (const { key, plan: child, hasDefault, value: missing } of plan.fields) {
     const current = own(value, key);
     if (current !== undefined) fill(child, current, `${path}/${key}`, additions);
-    else if (child.default !== undefined) {
-      additions.push({ op: 'add', path: `${path}/${key}`, value: filled(child) });
-    }
+    else if (hasDefault) additions.push({ op: 'add', path: `${path}/${key}`, value: missing });
   }
+}
+
+/** The value itself where it lacks nothing. */
+function filledIn(plan: Plan | null, value: unknown): unknown {
+  if (plan === null) return value;
+  const { items, fields } = plan;
+  if (Array.isArray(value)) {
+    if (items === null) return value;
+    let copy: unknown[] | null = null;
+    for (let index = 0; index < value.length; index += 1) {
+      const entry: unknown = filledIn(items, value[index]);
+      if (entry === value[index]) continue;
+      copy ??= [...value];
+      copy[index] = entry;
+    }
+    return copy ?? value;
+  }
+  if (!isObject(value)) return value;
+  let changed: Record<string, unknown> | null = null;
+  for (const { key, plan: child, hasDefault, value: missing } of fields) {
+    const current = own(value, key);
+    const next = current === undefined ? (hasDefault ? missing : undefined) : filledIn(child, current);
+    if (next === current) continue;
+    changed ??= { ...value };
+    changed[key] = next;
+  }
+  return changed ?? value;
 }
 
 /** A schema's default with the defaults of its fields in it. */

@@ -31,15 +31,18 @@ function scopesOf(identity: Omit<Identity, 'podUid'>): string[] {
   ];
 }
 
-/** The scopes around one, narrowest first. */
-export function broaderScopes(scope: Scope): Scope[] {
-  const broader: Scope[] = [];
-  if (scope.kind === 'container') broader.push({ kind: 'pod', namespace: scope.namespace, pod: scope.pod });
-  if (scope.kind === 'container' || scope.kind === 'pod') {
-    broader.push({ kind: 'namespace', namespace: scope.namespace });
+/** The scopes around one, by their labels, narrowest first. */
+export function broaderLabels(scope: Scope): readonly string[] {
+  switch (scope.kind) {
+    case 'global':
+      return [];
+    case 'namespace':
+      return ['global'];
+    case 'pod':
+      return [`namespace/${scope.namespace}`, 'global'];
+    case 'container':
+      return [`pod/${scope.namespace}/${scope.pod}`, `namespace/${scope.namespace}`, 'global'];
   }
-  if (scope.kind !== 'global') broader.push({ kind: 'global' });
-  return broader;
 }
 
 export function resourceKey(reference: PolicyResource['reference']): string {
@@ -57,6 +60,8 @@ function mayGovern({ authority, reference }: PolicyResource, { scope }: Rule): b
   if (authority === 'administrator') return true;
   return scope.kind !== 'global' && scope.namespace === reference.namespace;
 }
+
+const NO_RULES: readonly Rule[] = [];
 
 /**
  * The policies for one directory, indexed by target: a look-up and a change cost the same with five policies and
@@ -126,9 +131,14 @@ export class PolicySet {
     return { administrator: this.#first('administrator', scopes), tenant: this.#first('tenant', scopes) };
   }
 
-  /** Every rule for one target, the one that acts first. */
-  rulesFor(scope: Scope, authority: Authority): readonly Rule[] {
-    return this.#byTarget[authority].get(scopeLabel(scope)) ?? [];
+  /** The administrator's rule over a container, which a tenant's can only tighten. */
+  ruling(identity: Omit<Identity, 'podUid'>): Rule | null {
+    return this.#byTarget.administrator.size === 0 ? null : this.#first('administrator', scopesOf(identity));
+  }
+
+  /** Every rule for one target, which its label names, the one that acts first. */
+  rulesFor(label: string, authority: Authority): readonly Rule[] {
+    return this.#byTarget[authority].get(label) ?? NO_RULES;
   }
 
   /** The resource whose `spec.unidentified` acts. */

@@ -17,27 +17,26 @@ const MOST_VALUES = 2_000_000;
 
 /** True for what is too deep or too large to be walked through safely, and for what holds itself. */
 export function isUnwieldy(value: unknown): boolean {
-  let level: unknown[] = [value];
-  let values = 0;
-  for (let depth = 0; level.length > 0; depth += 1) {
-    const next: unknown[] = [];
-    for (const each of level) {
-      if (typeof each !== 'object' || each === null) continue;
-      for (const child of Array.isArray(each) ? each : Object.values(each)) next.push(child);
-      if (values + next.length > MOST_VALUES) return true;
-    }
-    if (depth > DEEPEST) return true;
-    values += next.length;
-    level = next;
-  }
-  return false;
+  return countValues(value, 0, 0) > MOST_VALUES;
 }
 
-/** A copy whose mappings and lists can be changed without changing the original. */
-export function copyJson(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(copyJson);
-  if (!isObject(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, copyJson(each)]));
+/** Values within a value, added to those so far; more than `MOST_VALUES` as soon as it is too deep or too large. */
+function countValues(value: unknown, depth: number, sofar: number): number {
+  if (!Array.isArray(value) && !isObject(value)) return sofar;
+  if (depth > DEEPEST) return MOST_VALUES + 1;
+  let values = sofar;
+  if (Array.isArray(value)) {
+    values += value.length;
+    for (let index = 0; index < value.length && values <= MOST_VALUES; index += 1) {
+      values = countValues(value[index], depth + 1, values);
+    }
+  } else {
+    for (const key in value) {
+      if (values > MOST_VALUES) break;
+      values = countValues(own(value, key), depth + 1, values + 1);
+    }
+  }
+  return values;
 }
 
 /** JSON with sorted keys, so that equal values have equal texts. */

@@ -21,21 +21,16 @@ export function limitFindings(fields: Fields, common: Common, buckets: readonly 
   buckets.forEach((bucket, index) => {
     contradictions(fields, common, bucket);
     neverFull(fields, common, bucket);
-    widerFirst(fields, bucket, buckets.slice(index + 1));
+    if (index + 1 < buckets.length) widerFirst(fields, bucket, buckets.slice(index + 1));
   });
 }
 
 /** A policy without a limit is more than nothing: it takes the place of broader ones, which may have some. */
 export function noLimitFindings(fields: Fields, common: Common, buckets: readonly BucketLimits[]): void {
   const { maxArchiveBytes, maxAgeMs, minIntervalMs, maxConcurrent, retainOrphan, checkpointing } = common;
-  const limits = [
-    maxArchiveBytes,
-    maxAgeMs,
-    minIntervalMs,
-    maxConcurrent,
-    ...buckets.flatMap(({ maxCount, maxTotalBytes }) => [maxCount, maxTotalBytes]),
-  ];
-  if (limits.some((each) => each !== undefined) || !retainOrphan || checkpointing === 'Deny') return;
+  if (!retainOrphan || checkpointing === 'Deny') return;
+  if ((maxArchiveBytes ?? maxAgeMs ?? minIntervalMs ?? maxConcurrent) !== undefined) return;
+  if (buckets.some(({ maxCount, maxTotalBytes }) => (maxCount ?? maxTotalBytes) !== undefined)) return;
   const remedy =
     'add maxCheckpoints, maxTotalSize, maxCheckpointSize or timeThreshold, unless nothing is to be limited';
   fields.findings.push(finding('nothingLimited', fields.path, undefined, 'sets no limit', remedy));

@@ -7,6 +7,9 @@ export interface Quantity {
 }
 
 const GRAMMAR = /^([+-]?)(?:(\d+)(?:\.(\d*))?|\.(\d+))(?:([eE])([+-]?\d+)|([KMGTPE]i|[numkMGTPE]))?$/;
+/** As nearly everybody writes sizes; the grammar takes three times as long. */
+const PLAIN = /^(\d{1,12})([KMGT]i)?$/;
+const POWER: Readonly<Record<string, number>> = { Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, Ti: 2 ** 40 };
 const BINARY: Readonly<Record<string, bigint>> = { Ki: 10n, Mi: 20n, Gi: 30n, Ti: 40n, Pi: 50n, Ei: 60n };
 const DECIMAL: Readonly<Record<string, number>> = {
   n: -9,
@@ -35,6 +38,12 @@ export function parseQuantity(input: unknown): Quantity | undefined {
   }
   if (typeof input === 'bigint') return { value: cut(input), whole: true };
   if (typeof input !== 'string' || input.length > MOST_DIGITS) return undefined;
+  const plain = PLAIN.exec(input);
+  if (plain !== null) {
+    // Twelve digits and a power of two: exact as a number.
+    const [, digits, suffix = ''] = plain;
+    return { value: cut(BigInt(Number(digits) * (POWER[suffix] ?? 1))), whole: true };
+  }
   const match = GRAMMAR.exec(input);
   if (match === null) return undefined;
   const [, sign, whole = '', fraction = '', bareFraction = '', marker, exponent = '0', suffix = ''] = match;

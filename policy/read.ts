@@ -37,7 +37,7 @@ export interface Reading {
  * whatever it is given.
  */
 export function readResource(document: unknown, options: ReadOptions = {}): Reading {
-  if (isUnwieldy(document)) {
+  if (isUnwieldy(withoutManagedFields(document))) {
     const message = 'is nested too deeply or holds too many values to be a resource';
     const remedy = 'write only the fields of the reference';
     return { resource: null, findings: [finding('wrongType', '', undefined, message, remedy)] };
@@ -68,6 +68,7 @@ export function readResource(document: unknown, options: ReadOptions = {}): Read
   const unidentified = readUnidentified(top);
   const sound = !hasErrors(findings);
   const rules: Rule[] = [];
+  const canonical = canonically(spec);
   const resource: PolicyResource = {
     reference: referenceOf(metadata, options.file),
     authority: options.authority ?? authorityOf(document),
@@ -77,7 +78,9 @@ export function readResource(document: unknown, options: ReadOptions = {}): Read
     tainted: sound ? settings.tainted : 'Keep',
     ...(unidentified && { unidentified: sound ? unidentified : {} }),
     ...(pressure && sound && { pressure }),
-    canonicalSpec: canonicalJson(spec),
+    get canonicalSpec() {
+      return canonical();
+    },
     sound,
     rules,
     confirmed: confirmedDigests(document),
@@ -86,6 +89,25 @@ export function readResource(document: unknown, options: ReadOptions = {}): Read
     if (draft) rules.push({ ...(sound ? draft : holding(draft)), resource });
   }
   return { resource, findings };
+}
+
+/** The API server's own notes on who wrote which field: half of a review, and nothing here reads them. */
+function withoutManagedFields(document: unknown): unknown {
+  if (!isObject(document)) return document;
+  const metadata = own(document, 'metadata');
+  if (!isObject(metadata) || !Object.hasOwn(metadata, 'managedFields')) return document;
+  return { ...document, metadata: { ...metadata, managedFields: null } };
+}
+
+/** The canonical text of a spec, worked out when first asked for: most reviews never do. The spec is let go then. */
+function canonically(spec: JsonObject): () => string {
+  let pending: JsonObject | null = spec;
+  let canonical = '';
+  return () => {
+    if (pending !== null) canonical = canonicalJson(pending);
+    pending = null;
+    return canonical;
+  };
 }
 
 /** Lists that are too long have been found so already; to read all of a million entries would take seconds. */

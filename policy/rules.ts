@@ -17,6 +17,9 @@ import { isObject, own, text } from './json.ts';
 import { limitFindings, noLimitFindings } from './limit-findings.ts';
 import type { BucketLimits, DiskPressure, Level, Rule, Scope } from './types.ts';
 
+/** While it is made: a field at a time, for a spread of each that is there takes half the time of reading a rule. */
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
 /** A rule before it knows its resource. */
 export type Draft = Omit<Rule, 'resource'>;
 
@@ -61,31 +64,31 @@ function readCommon(fields: Fields): Omit<Draft, 'scope' | 'field' | 'buckets'> 
   const minIntervalMs = durationAt(fields, 'minInterval');
   const maxConcurrent = countAt(fields, 'maxConcurrent', NO_COUNT);
   const keepLast = own(fields.object, 'keepLast');
-  return {
+  const common: Mutable<Omit<Draft, 'scope' | 'field' | 'buckets'>> = {
     stated: Object.keys(fields.object),
     retainOrphan: retainOrphan ?? deleteOrphaned !== true,
     keepLast: typeof keepLast === 'number' && keepLast > 0 ? keepLast : 0,
-    whenFull: choiceAt(fields, 'whenFull', ['EvictOldest', 'RejectNew']) ?? 'EvictOldest',
-    checkpointing: choiceAt(fields, 'checkpointing', ['Allow', 'Deny']) ?? 'Allow',
-    ...(maxArchiveBytes !== undefined && { maxArchiveBytes }),
-    ...(maxAgeMs !== undefined && { maxAgeMs }),
-    ...(minIntervalMs !== undefined && minIntervalMs > 0 && { minIntervalMs }),
-    ...(maxConcurrent !== undefined && { maxConcurrent }),
+    whenFull: choiceAt(fields, 'whenFull', WHEN_FULL) ?? 'EvictOldest',
+    checkpointing: choiceAt(fields, 'checkpointing', CHECKPOINTING) ?? 'Allow',
   };
+  if (maxArchiveBytes !== undefined) common.maxArchiveBytes = maxArchiveBytes;
+  if (maxAgeMs !== undefined) common.maxAgeMs = maxAgeMs;
+  if (minIntervalMs !== undefined && minIntervalMs > 0) common.minIntervalMs = minIntervalMs;
+  if (maxConcurrent !== undefined) common.maxConcurrent = maxConcurrent;
+  return common;
 }
 
+const WHEN_FULL = ['EvictOldest', 'RejectNew'] as const;
+const CHECKPOINTING = ['Allow', 'Deny'] as const;
 const NO_COUNT = 'leave it out, or write checkpointing: Deny to refuse all checkpoints';
 
 function readBucket(fields: Fields, level: Level, countField: string, totalField: string): BucketLimits {
   const maxCount = countAt(fields, countField, NO_COUNT);
   const maxTotalBytes = sizeAt(fields, totalField);
-  return {
-    level,
-    countField,
-    totalField,
-    ...(maxCount !== undefined && { maxCount }),
-    ...(maxTotalBytes !== undefined && { maxTotalBytes }),
-  };
+  const bucket: Mutable<BucketLimits> = { level, countField, totalField };
+  if (maxCount !== undefined) bucket.maxCount = maxCount;
+  if (maxTotalBytes !== undefined) bucket.maxTotalBytes = maxTotalBytes;
+  return bucket;
 }
 
 export function readGlobalRule(fields: Fields): Draft {

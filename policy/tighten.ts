@@ -19,17 +19,19 @@ interface Limit {
  */
 export function looseningFindings(resource: PolicyResource, policies: PolicySet): Finding[] {
   if (resource.authority === 'administrator') return [];
-  return resource.rules.flatMap((rule) => {
+  const findings: Finding[] = [];
+  for (const rule of resource.rules) {
     const ruling = administratorsFor(rule, policies);
-    return ruling === null ? [] : comparisons(rule, ruling);
-  });
+    if (ruling !== null) findings.push(...comparisons(rule, ruling));
+  }
+  return findings;
 }
 
 function administratorsFor(rule: Rule, policies: PolicySet): Rule | null {
   const { scope } = rule;
   if (scope.kind === 'global') return null;
   // A name that no pod can have matches the namespace's policy, not a pod's.
-  return policies.governing({ pod: '', container: '', ...scope }).administrator;
+  return policies.ruling({ pod: '', container: '', ...scope });
 }
 
 function comparisons(rule: Rule, ruling: Rule): Finding[] {

@@ -92,7 +92,7 @@ export interface PolicyResource {
   readonly breaker: { readonly maxShare: number; readonly minArchives: number };
   readonly pressure?: DiskPressure;
   readonly rules: readonly Rule[];
-  /** The spec in one canonical spelling: two resources that say the same have the same. */
+  /** The spec in one canonical spelling: two resources that say the same have the same. Worked out when first read. */
   readonly canonicalSpec: string;
   /** False: it has errors, so its rules hold their targets and delete nothing until it is mended. */
   readonly sound: boolean;

@@ -21,6 +21,8 @@ export interface PolicySource {
   problems(): readonly Problem[];
   /** False while nobody can tell whether the resources are still what they were. */
   isFresh(): boolean;
+  /** Milliseconds since the resources were last known to be the source's, for a gauge; absent: it always knows. */
+  staleness?(): number;
   /** Calls back after each change of the resources. @returns a function that ends it. */
   onChange(listener: () => void): () => void;
   stop(): Promise<void>;

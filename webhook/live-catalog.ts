@@ -63,8 +63,10 @@ export class LiveCatalog {
   hold(resource: PolicyResource): void {
     const key = resourceKey(resource.reference);
     this.#drop(key);
-    const before = wordOf(this.#shown.get(key));
-    if (before === wordOf(resource)) return;
+    const shown = this.#shown.get(key);
+    const before = wordOf(shown);
+    // What is new says nothing that the source shows already; its word need not be worked out for that.
+    if (shown !== undefined && before === wordOf(resource)) return;
     this.#held.set(key, { resource, before, until: this.#now() + this.#limits.time });
     this.#rulesHeld += resource.rules.length;
     this.#catalog.put(resource);

@@ -6,6 +6,7 @@ import type { Logger } from '../observe/log.ts';
 import type { Instant } from '../policy/types.ts';
 import type { PolicySource } from '../source/source.ts';
 import { createApp, type Judge } from './app.ts';
+import { BOUNDS, type Bounds } from './bounds.ts';
 import { type ConnectOptions, connect, policiesOnly } from './connect.ts';
 import type { GatewaySettings } from './gateway/messages.ts';
 import { type GatewayThread, startGatewayThread } from './gateway/thread.ts';
@@ -42,6 +43,7 @@ export interface WebhookOptions {
   readonly minTlsVersion?: TlsVersion;
   /** Without a reviewer there is no Service to catch up, so `drain` is 0 by default. */
   readonly timings?: Partial<Timings>;
+  readonly bounds?: Partial<Bounds>;
   readonly now?: () => Instant;
 }
 
@@ -82,11 +84,15 @@ async function start(options: WebhookOptions, parts: AsyncDisposableStack): Prom
   const metricsServer = options.metrics && (await serveMetrics(metrics, options.metrics, gateway?.metrics));
   if (metricsServer) parts.defer(() => metricsServer.stop());
 
+  const bounds = { ...BOUNDS, ...options.bounds };
   let catalog: LiveCatalog | null = null;
   let server: RunningServer | null = null;
   let stopping: Promise<void> | null = null;
   const app = createApp({
-    judges: judges({ catalog: () => catalog, rights: rightsOf(options, metrics) }, options.connect ?? {}),
+    judges: judges(
+      { catalog: () => (source.isFresh() ? catalog : null), rights: rightsOf(options, metrics) },
+      options.connect ?? {},
+    ),
     unready: readiness({
       source,
       certificates,
@@ -102,6 +108,7 @@ async function start(options: WebhookOptions, parts: AsyncDisposableStack): Prom
     log,
     metrics,
     now,
+    bounds,
   });
   parts.defer(() => source.stop());
   parts.defer(() => catalog?.stop());
@@ -112,6 +119,8 @@ async function start(options: WebhookOptions, parts: AsyncDisposableStack): Prom
     certificates,
     minTlsVersion: options.minTlsVersion ?? 'TLSv1.3',
     timings,
+    bounds,
+    onShed: metrics.shed,
     onTlsError: tlsErrorLog(log, metrics.tlsFailed, now),
   });
   // The gateway goes on for as long as the endpoints of its Service take to catch up.

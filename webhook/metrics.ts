@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { CertificateSource } from '../certs/source.ts';
 import type { PolicySource } from '../source/source.ts';
+import type { Shed } from './bounds.ts';
 import type { Answer } from './reply.ts';
 
 /** What is counted of the webhook. */
@@ -12,6 +13,8 @@ export interface Metrics {
   reviewed(endpoint: string, verdict: Answer['verdict'], seconds: number): void;
   /** A request that got no AdmissionReview, by its HTTP status. */
   turnedAway(status: number): void;
+  /** What gave way because there was too much at once. */
+  shed(what: Shed): void;
   /** Nobody could say whether an author may govern. */
   rightUnknown(): void;
   /** A connection that ended in its handshake, by the error's code. */
@@ -21,7 +24,7 @@ export interface Metrics {
 }
 
 export function createMetrics(
-  source: Pick<PolicySource, 'isFresh' | 'resources' | 'problems'>,
+  source: Pick<PolicySource, 'isFresh' | 'staleness' | 'resources' | 'problems'>,
   certificates: Pick<CertificateSource, 'describe'>,
 ): Metrics {
   const registry = new Registry();
@@ -43,6 +46,12 @@ export function createMetrics(
     name: 'checkpoint_warden_http_errors_total',
     help: 'Requests that were answered without an AdmissionReview, by HTTP status.',
     labelNames: ['status'] as const,
+    registers,
+  });
+  const shed = new Counter({
+    name: 'checkpoint_warden_shed_total',
+    help: 'What gave way because there was too much at once: connection, handshake, body or review.',
+    labelNames: ['what'] as const,
     registers,
   });
   const unknownRights = new Counter({
@@ -79,6 +88,11 @@ export function createMetrics(
   gauge('policy_source_fresh', '1 while the policies are known to be current.', () =>
     Number(source.isFresh()),
   );
+  gauge(
+    'policy_source_staleness_seconds',
+    'How long ago the policies were last known to be those of their source.',
+    () => (source.staleness?.() ?? 0) / 1000,
+  );
   gauge('policy_resources', 'Policy resources in force.', () => source.resources().length);
   gauge(
     'policy_problems',
@@ -93,6 +107,7 @@ export function createMetrics(
       decisions.inc({ endpoint, verdict });
     },
     turnedAway: (status) => refused.inc({ status }),
+    shed: (what) => shed.inc({ what }),
     rightUnknown: () => unknownRights.inc(),
     tlsFailed: (code) => tlsErrors.inc({ code }),
     gatewayCrashed: () => crashes.inc(),

@@ -13,6 +13,7 @@ const STATUS_CODES = {
   BadRequest: 400,
   InternalError: 500,
   ServiceUnavailable: 503,
+  Timeout: 504,
 } as const;
 
 export type StatusReason = keyof typeof STATUS_CODES;

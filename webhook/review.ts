@@ -14,6 +14,25 @@ const LONGEST_UID = 256;
 /** A namespace with a name, or a checkpoint's path, has at most some 500 characters. */
 const LONGEST_SUBJECT = 600;
 
+/** A body up to here cannot hold enough to matter. */
+const SMALL_BODY = 256 * 1024;
+/**
+ * Two versions of a resource of 3 MiB hold some 800,000 values, the API server's notes on them included. Each takes 60
+ * bytes or so once it is read, whatever it takes in the body: 7 MiB of `[],` would fill the heap and end the process.
+ */
+const MOST_VALUES = 1_000_000;
+const [COMMA, BRACKET, BRACE] = [...Buffer.from(',[{')];
+
+/** By what separates values; those within texts count as well. */
+function isReadable(body: Buffer): boolean {
+  let values = 0;
+  for (let index = 0; index < body.length; index += 1) {
+    const byte = body[index];
+    if (byte === COMMA || byte === BRACKET || byte === BRACE) values += 1;
+  }
+  return values <= MOST_VALUES;
+}
+
 interface RequestBase {
   readonly uid: string;
   readonly namespace: string;
@@ -62,6 +81,9 @@ export function parseReview(body: Buffer): ParsedReview {
   const garbage = (message: string): ParsedReview => ({ kind: 'garbage', message });
   if (body.length === 0) return garbage(`the body is empty; send an AdmissionReview of ${REVIEW_VERSION}`);
   if (!isUtf8(body)) return garbage('the body is not UTF-8; send JSON in UTF-8');
+  if (body.length > SMALL_BODY && !isReadable(body)) {
+    return garbage(`the body holds more than ${MOST_VALUES.toLocaleString('en')} values; send fewer`);
+  }
   let review: unknown;
   try {
     review = JSON.parse(body.toString('utf8'));

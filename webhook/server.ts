@@ -1,10 +1,10 @@
 import { once } from 'node:events';
-import type { ServerResponse } from 'node:http';
+import type { RequestListener, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Express } from 'express';
 import type { CertificateSource } from '../certs/source.ts';
+import { BOUNDS, type Bounds, type Shed } from './bounds.ts';
 import { Connections } from './connections.ts';
 import type { Timings } from './timings.ts';
 import { secureContextOf, type TlsVersion } from './tls.ts';
@@ -24,17 +24,20 @@ export interface ServerOptions {
   readonly host: string;
   /** 0 takes any free one. */
   readonly port: number;
-  readonly app: Express;
+  readonly app: RequestListener;
   readonly certificates: CertificateSource;
   readonly minTlsVersion: TlsVersion;
   readonly timings: Timings;
+  readonly bounds?: Bounds;
+  /** A connection gave way to another. */
+  onShed?(what: Shed): void;
   /** A connection failed before it carried a request. */
   onTlsError(error: NodeJS.ErrnoException): void;
 }
 
 /** Serves an application over TLS with a certificate that can change. Connections outlive such a change. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const { host, port, certificates, minTlsVersion, timings } = options;
+  const { host, port, certificates, minTlsVersion, timings, bounds = BOUNDS } = options;
   let stopping = false;
   const server = createServer({
     ...secureContextOf(certificates.current(), minTlsVersion),
@@ -44,7 +47,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     keepAliveTimeout: timings.keepAlive,
     connectionsCheckingInterval: timings.check,
   });
-  const connections = new Connections(server);
+  const connections = new Connections(server, bounds, (what) => options.onShed?.(what));
   server.on('request', (request, response: ServerResponse) => {
     if (stopping) response.setHeader('connection', 'close');
     options.app(request, response);

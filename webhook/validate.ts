@@ -10,7 +10,7 @@ import { NoAnswer, type Rights } from './rights.ts';
 
 /** What the webhooks judge by. */
 export interface Bench {
-  /** Null until the first whole set of policies is known. */
+  /** Null while nobody can tell what the policies are: until they are known, and while their source is silent. */
   catalog(): LiveCatalog | null;
   readonly rights: Rights;
 }
@@ -46,7 +46,7 @@ export async function validate(request: PolicyRequest, bench: Bench, deadline: I
 export function notYetKnown(): Answer {
   return failed(
     'ServiceUnavailable',
-    'the policies of the cluster are not known yet; apply it again in a moment',
+    'the policies of the cluster are not known now, so this one cannot be judged beside them; apply it again in a moment',
   );
 }
 

@@ -65,6 +65,7 @@ export class Telling {
   source(): void {
     const { source, notices, metrics, active } = this.#options;
     metrics.policySourceFresh.set(source.isFresh() ? 1 : 0);
+    metrics.policySourceStaleness.set((source.staleness?.() ?? 0) / 1_000);
     // Of files the source itself tells, at once and with what is in force meanwhile.
     const untold = source.problems().filter(({ file }) => file === undefined);
     notices.update('problem', untold.map(problemNotice));

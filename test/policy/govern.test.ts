@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { PolicyCatalog } from '../../policy/catalog.ts';
-import { broaderScopes, PolicySet, scopeLabel, seniority } from '../../policy/govern.ts';
+import { broaderLabels, PolicySet, scopeLabel, seniority } from '../../policy/govern.ts';
 import type { PolicyResource, Rule } from '../../policy/types.ts';
 import { identity, policies, resource } from './build.ts';
 
@@ -87,7 +87,7 @@ test('of two for one target the older acts, then the one whose name comes first'
     [young, old, twin],
   ]) {
     const set = new PolicySet(order);
-    const rules = set.rulesFor({ kind: 'namespace', namespace: 'team' }, 'administrator');
+    const rules = set.rulesFor('namespace/team', 'administrator');
     assert.deepEqual(
       rules.map((rule) => rule.resource.reference.name),
       ['z', 'a', 'b'],
@@ -136,11 +136,11 @@ test('ten thousand policies for one target are put and removed in no time', () =
 });
 
 test('the scopes around one', () => {
-  const around = broaderScopes({ kind: 'container', namespace: 'a', pod: 'b', container: 'c' }).map(
-    scopeLabel,
-  );
+  const around = broaderLabels({ kind: 'container', namespace: 'a', pod: 'b', container: 'c' });
   assert.deepEqual(around, ['pod/a/b', 'namespace/a', 'global']);
-  assert.deepEqual(broaderScopes({ kind: 'global' }), []);
+  assert.deepEqual(broaderLabels({ kind: 'pod', namespace: 'a', pod: 'b' }), ['namespace/a', 'global']);
+  assert.deepEqual(broaderLabels({ kind: 'namespace', namespace: 'a' }), ['global']);
+  assert.deepEqual(broaderLabels({ kind: 'global' }), []);
 });
 
 test('a catalog keeps directories apart and follows a resource that moves', () => {

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { PolicyCatalog } from '../../policy/catalog.ts';
 import { defaultsPatch, withDefaults } from '../../policy/defaults.ts';
 import { CATALOGUE, formatFinding, hasErrors } from '../../policy/findings.ts';
-import { canonicalJson, copyJson, isObject, type JsonObject } from '../../policy/json.ts';
+import { canonicalJson, isObject, type JsonObject } from '../../policy/json.ts';
 import { readResource } from '../../policy/read.ts';
 import type { Finding } from '../../policy/types.ts';
 import { judge, needsGovern, trespassFindings } from '../../policy/validate.ts';
@@ -88,7 +88,7 @@ holds(
 
 /** RFC 6902, as far as additions go. */
 function patched(document: JsonObject): JsonObject {
-  const copy = copyJson(document);
+  const copy = structuredClone(document);
   assert.ok(isObject(copy));
   for (const { op, path, value } of defaultsPatch(document)) {
     assert.equal(op, 'add');

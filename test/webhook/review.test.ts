@@ -44,6 +44,13 @@ const GARBAGE: readonly [name: string, body: string | Buffer, sentence: RegExp][
   ['a request that is a list', body([]), /has no request/],
   ['no uid', body({ ...admissionRequest(good), uid: undefined }), /no request.uid/],
   ['a uid that is a number', body({ ...admissionRequest(good), uid: 7 }), /no request.uid/],
+  ['a review that breaks off', JSON.stringify(admissionReview(good)).slice(0, -40), /not JSON/],
+  [
+    'half of a character',
+    Buffer.concat([Buffer.from('{"a":"'), Buffer.from([0xc3]), Buffer.from('"}')]),
+    /not UTF-8/,
+  ],
+  ['more values than memory is for', `{"a":[${'[],'.repeat(1_100_000)}1]}`, /more than 1,000,000 values/],
   ['a uid of a megabyte', body({ ...admissionRequest(good), uid: 'x'.repeat(1e6) }), /no request.uid/],
 ];
 
@@ -165,6 +172,26 @@ const HOSTILE: readonly [name: string, review: string, message: RegExp][] = [
   ['a spec as deep as the body', withSpec(`{"a":${nested(500_000)}}`), /nested too deeply/],
   ['a policy as deep as the body', withSpec(`{"namespacePolicies":${nested(500_000)}}`), /nested too deeply/],
   [
+    'a policy 10,000 deep',
+    withSpec(`{"namespacePolicies":[{"namespace":"team-a","pod":${nested(10_000)}}]}`),
+    /nested too deeply/,
+  ],
+  [
+    'a count beyond 2^53',
+    withSpec('{"namespacePolicies":[{"namespace":"team-a","maxCheckpoints":9007199254740993}]}'),
+    /maxCheckpoints = 9007199254740992: must be at most 2147483647/,
+  ],
+  [
+    'a size beyond 2^53',
+    withSpec('{"namespacePolicies":[{"namespace":"team-a","maxTotalSize":9007199254740993}]}'),
+    /maxTotalSize = 9007199254740992: is too large to be read exactly/,
+  ],
+  [
+    'a resource of another version',
+    JSON.stringify(admissionReview({ ...policy({ namespacePolicies: [] }), apiVersion: 'criu.org/v2' })),
+    /apiVersion = "criu.org\/v2": must be criu.org\/v1/,
+  ],
+  [
     'a number beyond all',
     withSpec('{"namespacePolicies":[{"namespace":"team-a","maxCheckpoints":1e400}]}'),
     /maxCheckpoints/,
@@ -181,6 +208,20 @@ for (const [name, review, message] of HOSTILE) {
     });
   }
 }
+
+test('a uid comes back as it came, whatever it is', async () => {
+  for (const uid of ['\ud800', '__proto__', 'a"b\n', '漢字']) {
+    const response = await hook.ask('/validate', admissionReview(good, { uid }));
+    assert.equal(response.uid, uid);
+    assert.equal(response.allowed, true);
+  }
+});
+
+test('prototypes are as they were', () => {
+  assert.deepEqual(Object.keys(Object.prototype), []);
+  assert.equal(Reflect.get({}, 'globalPolicy'), undefined);
+  assert.equal(Reflect.get({}, 'maxCheckpoints'), undefined);
+});
 
 test('a list of 100,000 entries is refused in time', async () => {
   const entries = Array.from({ length: 100_000 }, () => '{}').join(',');

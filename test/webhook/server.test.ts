@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { connect, type TLSSocket } from 'node:tls';
 import type { CertificateSource } from '../../certs/source.ts';
-import { LARGEST_BODY } from '../../webhook/body.ts';
+import { LARGEST_BODY } from '../../webhook/intake.ts';
 import { startWebhook } from '../../webhook/main.ts';
 import {
   admissionReview,

@@ -1,0 +1,176 @@
+import { parseArgs } from 'node:util';
+import { own } from '../policy/json.ts';
+import {
+  build,
+  cpuOf,
+  memoryOf,
+  type Served,
+  startFloor,
+  startHelper,
+  startOurs,
+  startPeer,
+  told,
+} from './webhook/servers.ts';
+
+/**
+ * What a review costs: a bare Node server that parses it and says yes (the floor), our webhook as it is shipped, and
+ * a Go controller-runtime webhook (the peer), in one run, in rounds that take turns; one core for the server, one for
+ * the client. Linux, two cores, `taskset`.
+ */
+const { values } = parseArgs({
+  options: {
+    /** Odd: the median is one of them. */
+    rounds: { type: 'string', default: '5' },
+    seconds: { type: 'string', default: '4' },
+    /** Of saturation, after which memory is looked at; 0 leaves it out. */
+    minutes: { type: 'string', default: '0' },
+    /** Rows by name, as a regular expression. */
+    only: { type: 'string', default: '' },
+  },
+});
+const [rounds, seconds] = [Number(values.rounds), Number(values.seconds)];
+const KB = 1_024;
+const CONNECTIONS = 25;
+
+interface Row {
+  readonly name: string;
+  readonly server: Served | null;
+  readonly path: string;
+  readonly bytes: number;
+  /** Requests a second; 0 for as many as there can be. */
+  readonly rate: number;
+  /** The name of the row that its ratio is to. */
+  readonly to: string;
+}
+
+interface Figures {
+  readonly cpu: number;
+  readonly rate: number;
+  readonly p50: number;
+  readonly p99: number;
+  readonly memory: number;
+}
+
+await build();
+const client = startHelper('client.ts', []);
+const floor = await startFloor();
+const ours = await startOurs(200);
+const idle = await memoryOf(ours.pid);
+const few = await startOurs(50);
+const many = await startOurs(5_000);
+const peer = await startPeer();
+
+const FLOOR = 'floor, 4 KB';
+const row = (
+  name: string,
+  server: Served | null,
+  path: string,
+  to: string,
+  bytes = 4 * KB,
+  rate = 0,
+): Row => ({
+  name,
+  server,
+  path,
+  bytes,
+  rate,
+  to,
+});
+const rows = [
+  row(FLOOR, floor, '/validate', FLOOR),
+  row('/validate, 4 KB', ours, '/validate', FLOOR),
+  row('/mutate, 4 KB', ours, '/mutate', FLOOR),
+  row('/connect, 4 KB', ours, '/connect', FLOOR),
+  row('peer /validate, 4 KB', peer, '/validate', FLOOR),
+  row('peer /mutate, 4 KB', peer, '/mutate', FLOOR),
+  row('floor, 52 KB', floor, '/validate', 'floor, 52 KB', 52 * KB),
+  row('/validate, 52 KB', ours, '/validate', 'floor, 52 KB', 52 * KB),
+  row('/validate, 50 policies', few, '/validate', '/validate, 50 policies'),
+  row('/validate, 5,000 policies', many, '/validate', '/validate, 50 policies'),
+  row('floor, 1,000/s', floor, '/validate', 'floor, 1,000/s', 4 * KB, 1_000),
+  row('/validate, 1,000/s', ours, '/validate', 'floor, 1,000/s', 4 * KB, 1_000),
+  row('/mutate, 1,000/s', ours, '/mutate', 'floor, 1,000/s', 4 * KB, 1_000),
+].filter(({ server, name }) => server !== null && new RegExp(values.only).test(name));
+
+const figures = new Map<string, Figures[]>(rows.map(({ name }) => [name, []]));
+for (const each of rows) await measure(each, 2);
+for (let round = 0; round < rounds; round += 1) {
+  for (const each of rows) figures.get(each.name)?.push(await measure(each, seconds));
+}
+
+if (process.env.RAW)
+  for (const [name, all] of figures)
+    console.log(
+      name,
+      all
+        .map((e) => e.cpu.toFixed(0))
+        .sort((a, b) => Number(a) - Number(b))
+        .join(' '),
+    );
+print([
+  ['', 'CPU µs/request', 'ratio', 'requests/s', 'p50 ms', 'p99 ms', 'ratio', 'RSS MB'],
+  ...rows.map(({ name, to }) => {
+    const of = (key: keyof Figures) => median((figures.get(name) ?? []).map((each) => each[key]));
+    const ratio = (key: keyof Figures) => {
+      const floors = figures.get(to) ?? [];
+      return median(
+        (figures.get(name) ?? []).map((each, index) => each[key] / (floors[index]?.[key] ?? Number.NaN)),
+      );
+    };
+    return [
+      name,
+      ...[of('cpu').toFixed(0), ratio('cpu').toFixed(2), of('rate').toFixed(0)],
+      ...[of('p50').toFixed(2), of('p99').toFixed(2), ratio('p99').toFixed(2), of('memory').toFixed(0)],
+    ];
+  }),
+]);
+process.stdout.write(`\nidle, 200 policies: ${idle.toFixed(0)} MB\n`);
+if (Number(values.minutes) > 0) await soak(Number(values.minutes));
+client.disconnect();
+for (const each of [floor, ours, few, many, peer]) await each?.[Symbol.asyncDispose]();
+
+async function measure({ server, path, bytes, rate, name }: Row, time: number): Promise<Figures> {
+  if (server === null) throw new Error(`${name} has no server`);
+  const { pid, port, ca } = server;
+  const before = await cpuOf(pid);
+  const answer = told(client);
+  client.send({ port, ca, path, bytes, connections: CONNECTIONS, seconds: time, rate });
+  const result = await answer;
+  const number = (key: string) => Number(own(result, key));
+  if (number('errors') > 0)
+    throw new Error(`${name}: ${number('errors')} requests were not answered with 200`);
+  return {
+    cpu: ((await cpuOf(pid)) - before) * (1_000_000 / number('requests')),
+    rate: number('requests') / number('seconds'),
+    p50: number('p50'),
+    p99: number('p99'),
+    memory: await memoryOf(pid),
+  };
+}
+
+/** Memory under saturation, minute by minute. */
+async function soak(minutes: number): Promise<void> {
+  const found: string[] = [];
+  for (let minute = 0; minute < minutes; minute += 1) {
+    const path = minute % 2 === 0 ? '/validate' : '/mutate';
+    const { memory } = await measure({ ...row('soak', ours, path, ''), bytes: 4 * KB }, 60);
+    found.push(memory.toFixed(0));
+  }
+  process.stdout.write(`saturated, MB after each minute: ${found.join(' ')}\n`);
+}
+
+function median(numbers: readonly number[]): number {
+  const sorted = [...numbers].sort((one, other) => one - other);
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+}
+
+function print(table: readonly (readonly string[])[]): void {
+  const widths =
+    table[0]?.map((_, column) => Math.max(...table.map((each) => each[column]?.length ?? 0))) ?? [];
+  for (const each of table) {
+    const cells = each.map((cell, column) =>
+      column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0),
+    );
+    process.stdout.write(`${cells.join('  ')}\n`);
+  }
+}
