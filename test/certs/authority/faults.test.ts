@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { before, suite, test } from 'node:test';
 import { createAuthority } from '../../../certs/issue.ts';
+import { createKey } from '../../../certs/x509.ts';
 import { failure, silence } from './memory-api.ts';
 import {
   AUTHORITY,
@@ -33,7 +34,7 @@ before(async () => {
   wellLooked(await founded.keeper().look());
   const names = ['webhook.checkpoint-warden.svc', 'webhook.checkpoint-warden.svc.cluster.local'];
   const all = [...names, 'webhook.checkpoint-warden', 'webhook'];
-  const stranger = await createAuthority(START, 100 * DAY, pooledKey);
+  const stranger = await createAuthority(START, 100 * DAY, createKey);
   const leaf = await stranger.issue(all, START, 30 * DAY);
   foreign = { 'tls.crt': leaf.certificate, 'tls.key': leaf.key, 'ca.crt': stranger.certificate };
   const { openAuthority } = await import('../../../certs/issue.ts');
@@ -44,7 +45,8 @@ before(async () => {
       notBefore: START - DAY,
       notAfter: START + 365 * DAY,
     },
-    pooledKey,
+    // No pooled one: it must be nobody else's.
+    createKey,
   );
   const edit = ({ certificate, key }: { certificate: string; key: string }) => ({
     'tls.crt': certificate,
