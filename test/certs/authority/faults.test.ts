@@ -11,7 +11,6 @@ import {
   DOOR,
   LEAF,
   MINUTE,
-  pooledKey,
   START,
   servedBy,
   TERMS,

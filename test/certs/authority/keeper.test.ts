@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { suite, test } from 'node:test';
 import { createAuthority } from '../../../certs/issue.ts';
+import { createKey } from '../../../certs/x509.ts';
 import { silence } from './memory-api.ts';
 import {
   API_SERVICE,
@@ -13,7 +14,6 @@ import {
   LEAF,
   MINUTE,
   MUTATING,
-  pooledKey,
   servedBy,
   TERMS,
   VALIDATING,
@@ -294,7 +294,7 @@ suite('what others do', () => {
     const keeper = world.keeper();
     const first = servedBy(await keeper.look());
     const old = world.fingerprint(AUTHORITY, 'ca.crt');
-    const own = await createAuthority(world.now, 100 * DAY, pooledKey);
+    const own = await createAuthority(world.now, 100 * DAY, createKey);
     world.api.edit(AUTHORITY, { 'ca.crt': own.certificate, 'ca.key': own.key });
     const look = wellLooked(await keeper.look());
     assert.equal(servedBy(look), first);
