@@ -219,6 +219,7 @@ suite('the own authority as a source of certificates', () => {
       ...memory,
       async request(request) {
         if (!hangs) return memory.request(request);
+        request.signal?.throwIfAborted();
         const { promise, reject } = Promise.withResolvers<never>();
         request.signal?.addEventListener('abort', () => reject(silence()));
         return promise;
