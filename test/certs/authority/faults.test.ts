@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { before, suite, test } from 'node:test';
-import { createAuthority } from '../../../certs/issue.ts';
+import { createAuthority, openAuthority } from '../../../certs/issue.ts';
 import { failure, silence } from './memory-api.ts';
 import {
   AUTHORITY,
@@ -10,7 +10,6 @@ import {
   DOOR,
   LEAF,
   MINUTE,
-  pooledKey,
   START,
   servedBy,
   TERMS,
@@ -33,19 +32,16 @@ before(async () => {
   wellLooked(await founded.keeper().look());
   const names = ['webhook.checkpoint-warden.svc', 'webhook.checkpoint-warden.svc.cluster.local'];
   const all = [...names, 'webhook.checkpoint-warden', 'webhook'];
-  const stranger = await createAuthority(START, 100 * DAY, pooledKey);
+  const stranger = await createAuthority(START, 100 * DAY);
   const leaf = await stranger.issue(all, START, 30 * DAY);
   foreign = { 'tls.crt': leaf.certificate, 'tls.key': leaf.key, 'ca.crt': stranger.certificate };
-  const { openAuthority } = await import('../../../certs/issue.ts');
-  const own = openAuthority(
-    {
-      certificate: founded.api.secret(AUTHORITY, 'ca.crt'),
-      key: founded.api.secret(AUTHORITY, 'ca.key'),
-      notBefore: START - DAY,
-      notAfter: START + 365 * DAY,
-    },
-    pooledKey,
-  );
+  // With keys that none of the others can have.
+  const own = openAuthority({
+    certificate: founded.api.secret(AUTHORITY, 'ca.crt'),
+    key: founded.api.secret(AUTHORITY, 'ca.key'),
+    notBefore: START - DAY,
+    notAfter: START + 365 * DAY,
+  });
   const edit = ({ certificate, key }: { certificate: string; key: string }) => ({
     'tls.crt': certificate,
     'tls.key': key,
