@@ -163,7 +163,9 @@ class OwnAuthority implements CertificateSource {
   #take(look: Look): void {
     // What was cut off by the end is no problem.
     if (this.#ending.signal.aborted) return;
-    for (const { what, why } of look.deeds) this.#options.log.info({ why }, what);
+    for (const { what, why, isRepair } of look.deeds) {
+      this.#options.log[isRepair ? 'warn' : 'info']({ why }, what);
+    }
     this.#versions = look.versions;
     this.#tell(look.problems);
     this.#serve(look);

@@ -50,8 +50,8 @@ export type Step =
   | { readonly kind: 'announce'; readonly state: AuthorityState; readonly why: string }
   /** Writes this state, its generation one higher. */
   | { readonly kind: 'write'; readonly state: AuthorityState; readonly why: string }
-  /** Issues a certificate and writes it into this Secret. */
-  | { readonly kind: 'issue'; readonly leaf: string; readonly why: string }
+  /** Issues a certificate and writes it into this Secret. `isRepair`: what was there cannot be used. */
+  | { readonly kind: 'issue'; readonly leaf: string; readonly why: string; readonly isRepair: boolean }
   /** Writes whom to trust into this Secret, beside the certificate that it has. */
   | { readonly kind: 'publish'; readonly leaf: string }
   /** Writes whom to trust into this object. */
@@ -158,20 +158,21 @@ function leafStep(leaf: string, seen: Seen<Leaf>, { state, now, early }: Situati
       if (notAfter > retirementOf(state)) {
         return { kind: 'write', state: { ...state, retireAfter: notAfter }, why };
       }
-      return issue(leaf, 'it is of the former authority', issuer);
+      return issue(leaf, 'it is of the former authority', false, issuer);
     }
     const isDue = now >= renewalOf(seen.value, early);
     // Another would end at the same moment, with its authority.
     const isLast = signedBy === issuer.fingerprint && notAfter >= issuer.notAfter;
-    if (isDue && !isLast) return issue(leaf, 'two thirds of its life are over', issuer);
+    if (isDue && !isLast) return issue(leaf, 'two thirds of its life are over', false, issuer);
     return namesAll ? null : { kind: 'publish', leaf };
   }
-  return issue(leaf, seen.kind === 'absent' ? 'its Secret is not there' : seen.why, issuer);
+  if (seen.kind === 'absent') return issue(leaf, 'its Secret is not there', false, issuer);
+  return issue(leaf, seen.why, true, issuer);
 }
 
 /** Without its key an authority issues nothing; the next one soon will. */
-function issue(leaf: string, why: string, issuer: Ca): Step | null {
-  return issuer.key === null ? null : { kind: 'issue', leaf, why };
+function issue(leaf: string, why: string, isRepair: boolean, issuer: Ca): Step | null {
+  return issuer.key === null ? null : { kind: 'issue', leaf, why, isRepair };
 }
 
 /** Somewhat later than needed, for clocks that disagree. */

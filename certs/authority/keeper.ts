@@ -78,7 +78,8 @@ export class Keeper {
       decide({ now: at, early, terms, state, leaves, trust: trustIn(view, state) }),
     );
     const worker = new Worker(this.#options, this.#clock, this.#secrets, view, known, problems);
-    const goesOn = await worker.perform(steps);
+    const isFirst = authority.kind === 'absent' && this.#held === null;
+    const goesOn = await worker.perform(steps, settled.kind === 'step' && !isFirst);
     if (this.#clock.problem !== null) problems.set('clock', this.#clock.problem);
     const leaf = leaves.get(WEBHOOK_SECRET);
     const bundle = known === null ? null : trustedBy(known);

@@ -24,6 +24,8 @@ export interface WorkerOptions {
 export interface Deed {
   readonly what: string;
   readonly why: string;
+  /** It mends what somebody has deleted, or edited. */
+  readonly isRepair: boolean;
 }
 
 /** Does the steps of one round, each on what was read in it. */
@@ -52,8 +54,11 @@ export class Worker {
     this.#problems = problems;
   }
 
-  /** @returns whether it makes sense to look again at once. */
-  async perform(steps: readonly Step[]): Promise<boolean> {
+  /**
+   * @param areRepairs what was read cannot stay
+   * @returns whether it makes sense to look again at once
+   */
+  async perform(steps: readonly Step[], areRepairs: boolean): Promise<boolean> {
     let goesOn = false;
     const isDated = steps.some(({ kind }) => kind !== 'trust' && kind !== 'publish');
     // What is written has dates in it: a clock of one's own that is wrong would spoil it for everybody.
@@ -64,10 +69,9 @@ export class Worker {
       if (time === 'unknown' && step.kind !== 'trust' && step.kind !== 'publish') continue;
       try {
         await this.#do(step);
-        this.deeds.push({
-          what: deedOf(step),
-          why: 'why' in step ? step.why : 'it named others to be trusted',
-        });
+        const why = 'why' in step ? step.why : 'it named others to be trusted';
+        const isRepair = areRepairs || (step.kind === 'issue' && step.isRepair);
+        this.deeds.push({ what: deedOf(step), why, isRepair });
         goesOn = true;
       } catch (error) {
         this.#problems.set(about, `${about} cannot be written: ${messageOf(error)}`);

@@ -73,7 +73,9 @@ function mocked(t: TestContext): World {
 suite('the own authority as a source of certificates', () => {
   test('serves what is in the Secret, and an hour of nothing costs few calls', async (t) => {
     const world = mocked(t);
-    const source = await started(t, world);
+    const { log, lines } = recordedLog();
+    const source = await started(t, world, { log });
+    assert.deepEqual(lines, []);
     assert.equal(source.current().certificate, world.api.secret(LEAF, 'tls.crt'));
     assert.equal(source.current().ca, world.api.secret(AUTHORITY, 'ca.crt'));
     const { origin, notAfter, problem } = source.describe();

@@ -84,6 +84,7 @@ suite('an edited certificate is not served, and another takes its place', () => 
         ({ what }) => what === 'a certificate was issued into Secret webhook-certificate',
       );
       assert.match(deed?.why ?? '', why);
+      assert.equal(deed?.isRepair, true);
       assert.notEqual(servedBy(look), world.fingerprint(DOOR, 'tls.crt'));
       assert.deepEqual(world.trusted(CONNECT), bundle);
     });
@@ -129,6 +130,7 @@ suite('a spoilt Secret of the authority', () => {
       assert.equal(world.api.secret(AUTHORITY, 'ca.key'), key);
       assert.deepEqual(world.trusted(CONNECT), [[ca]]);
       assert.equal(world.generation(), 2);
+      assert.equal(looks.flatMap(({ deeds }) => deeds).filter(({ isRepair }) => isRepair).length, 1);
     });
 
     test(`${name}: after a restart the certificate goes on, and another authority is rotated in`, async () => {
