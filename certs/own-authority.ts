@@ -92,7 +92,8 @@ class OwnAuthority implements CertificateSource {
   #watches: (() => Promise<void>)[] = [];
 
   constructor(options: OwnAuthorityOptions) {
-    const { client, namespace, newKey, now = Date.now, random = Math.random } = options;
+    const { namespace, newKey, now = Date.now, random = Math.random } = options;
+    const client = endingWith(options.client, this.#ending.signal);
     this.#options = options;
     this.#timing = { ...TIMING, ...options.timing };
     this.#now = now;
@@ -160,13 +161,16 @@ class OwnAuthority implements CertificateSource {
   }
 
   #take(look: Look): void {
-    for (const { what, why } of look.deeds) this.#options.log.info({ why }, what);
+    // What was cut off by the end is no problem.
+    if (this.#ending.signal.aborted) return;
+    for (const { what, why, isRepair } of look.deeds) {
+      this.#options.log[isRepair ? 'warn' : 'info']({ why }, what);
+    }
     this.#versions = look.versions;
     this.#tell(look.problems);
     this.#serve(look);
     this.#failures = look.problems.size > 0 ? this.#failures + 1 : 0;
-    const { signal } = this.#ending;
-    if (signal.aborted || this.#served === null) return;
+    if (this.#served === null) return;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#lookAgain(), this.#wait(look)).unref();
   }
@@ -264,4 +268,14 @@ class OwnAuthority implements CertificateSource {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#lookAgain(), this.#timing.settle).unref();
   }
+}
+
+/** The same client, whose requests are given up when the signal says so. */
+function endingWith(client: KubeClient, signal: AbortSignal): KubeClient {
+  return {
+    server: client.server,
+    request: (request) => client.request({ signal, ...request }),
+    stream: (request) => client.stream(request),
+    close: () => client.close(),
+  };
 }

@@ -63,7 +63,9 @@ async function watchOnce(
 ): Promise<void> {
   const timeoutSeconds = Math.ceil(WATCH_SECONDS * (1 + random()));
   const fieldSelector = `metadata.name=${name}`;
-  const query = { watch: true, allowWatchBookmarks: true, fieldSelector, timeoutSeconds };
+  // From whatever the API server's cache holds. Without a version it would be a watch that bookmarks never reach.
+  const resourceVersion = '0';
+  const query = { watch: true, allowWatchBookmarks: true, resourceVersion, fieldSelector, timeoutSeconds };
   const events = await client.stream({ path, query, idleMs: IDLE_MS, signal });
   for await (const event of events) {
     const type = text(own(fieldsOf(event), 'type'));

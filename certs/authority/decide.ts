@@ -1,6 +1,6 @@
 import type { Instant } from '../../policy/types.ts';
 import { renewalOf, type Validity } from '../validity.ts';
-import { type AuthorityState, type Ca, casOf, isSameState } from './state.ts';
+import { type AuthorityState, type Ca, FRESH } from './state.ts';
 
 /** What was found where something was looked for. `unknown`: nobody could say. */
 export type Seen<T> =
@@ -50,8 +50,8 @@ export type Step =
   | { readonly kind: 'announce'; readonly state: AuthorityState; readonly why: string }
   /** Writes this state, its generation one higher. */
   | { readonly kind: 'write'; readonly state: AuthorityState; readonly why: string }
-  /** Issues a certificate and writes it into this Secret. */
-  | { readonly kind: 'issue'; readonly leaf: string; readonly why: string }
+  /** Issues a certificate and writes it into this Secret. `isRepair`: what was there cannot be used. */
+  | { readonly kind: 'issue'; readonly leaf: string; readonly why: string; readonly isRepair: boolean }
   /** Writes whom to trust into this Secret, beside the certificate that it has. */
   | { readonly kind: 'publish'; readonly leaf: string }
   /** Writes whom to trust into this object. */
@@ -68,68 +68,6 @@ export interface Decision {
   readonly steps: readonly Step[];
   /** What time will bring, the soonest first. */
   readonly upcoming: readonly Upcoming[];
-}
-
-/** What to make of the Secret of the authority. */
-export type Settled =
-  /** It is as it should be. */
-  | { readonly kind: 'keep'; readonly state: AuthorityState }
-  /** It is to be written before anything else. */
-  | { readonly kind: 'step'; readonly step: Step }
-  /** Nobody can say what it holds. */
-  | { readonly kind: 'unknown' };
-
-/**
- * What the Secret of the authority ought to hold. Whoever has seen its last version puts it back when it is lost or
- * spoilt, so that the authority which clients trust stays in force.
- * @param held the last good version that this process knows; null after a start
- * @param leafCa the authority of a certificate that is in use, when nothing else is known of it; it has no key
- */
-export function settle(
-  seen: Seen<AuthorityState>,
-  held: AuthorityState | null,
-  leafCa: Ca | null,
-  now: Instant,
-): Settled {
-  const known = held !== null && casOf(held).some((ca) => now < ca.notAfter) ? held : null;
-  if (seen.kind === 'unknown') return { kind: 'unknown' };
-  if (seen.kind === 'good') return known === null ? keep(seen.value) : reconcile(seen.value, known, now);
-  const why = seen.kind === 'absent' ? 'its Secret is not there' : `its Secret cannot be used: ${seen.why}`;
-  if (known !== null) return write(known, known.generation, why);
-  // Its key is lost. It stays trusted while another takes its place.
-  if (leafCa !== null && now < leafCa.notAfter) {
-    const state = { generation: 0, issuer: leafCa, next: null, previous: [], ...FRESH };
-    return { kind: 'step', step: { kind: 'announce', state, why } };
-  }
-  return { kind: 'step', step: { kind: 'found', why } };
-}
-
-const FRESH = { trustedSince: null, retireAfter: null, rotate: false };
-
-function reconcile(seen: AuthorityState, held: AuthorityState, now: Instant): Settled {
-  const ours = new Set(casOf(held).map(({ fingerprint }) => fingerprint));
-  const generation = Math.max(seen.generation, held.generation);
-  if (!casOf(seen).some(({ fingerprint }) => ours.has(fingerprint))) {
-    if (now >= seen.issuer.notAfter)
-      return write(held, generation, 'its Secret holds another authority, which has expired');
-    // Clients do not trust it yet: it comes in as any new one does.
-    const state = { ...held, ...FRESH, next: seen.issuer, retireAfter: held.retireAfter };
-    return write(state, generation, 'somebody put another authority into its Secret, which is rotated in');
-  }
-  if (seen.generation < held.generation)
-    return write(held, generation, 'its Secret went back to an older version');
-  if (seen.generation === held.generation && !isSameState(seen, held)) {
-    return write(held, generation, 'its Secret was edited');
-  }
-  return keep(seen);
-}
-
-function keep(state: AuthorityState): Settled {
-  return { kind: 'keep', state };
-}
-
-function write(state: AuthorityState, generation: number, why: string): Settled {
-  return { kind: 'step', step: { kind: 'write', state: { ...state, generation }, why } };
 }
 
 /**
@@ -220,20 +158,21 @@ function leafStep(leaf: string, seen: Seen<Leaf>, { state, now, early }: Situati
       if (notAfter > retirementOf(state)) {
         return { kind: 'write', state: { ...state, retireAfter: notAfter }, why };
       }
-      return issue(leaf, 'it is of the former authority', issuer);
+      return issue(leaf, 'it is of the former authority', false, issuer);
     }
     const isDue = now >= renewalOf(seen.value, early);
     // Another would end at the same moment, with its authority.
     const isLast = signedBy === issuer.fingerprint && notAfter >= issuer.notAfter;
-    if (isDue && !isLast) return issue(leaf, 'two thirds of its life are over', issuer);
+    if (isDue && !isLast) return issue(leaf, 'two thirds of its life are over', false, issuer);
     return namesAll ? null : { kind: 'publish', leaf };
   }
-  return issue(leaf, seen.kind === 'absent' ? 'its Secret is not there' : seen.why, issuer);
+  if (seen.kind === 'absent') return issue(leaf, 'its Secret is not there', false, issuer);
+  return issue(leaf, seen.why, true, issuer);
 }
 
 /** Without its key an authority issues nothing; the next one soon will. */
-function issue(leaf: string, why: string, issuer: Ca): Step | null {
-  return issuer.key === null ? null : { kind: 'issue', leaf, why };
+function issue(leaf: string, why: string, isRepair: boolean, issuer: Ca): Step | null {
+  return issuer.key === null ? null : { kind: 'issue', leaf, why, isRepair };
 }
 
 /** Somewhat later than needed, for clocks that disagree. */

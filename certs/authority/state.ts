@@ -46,16 +46,11 @@ export function casOf({ issuer, next, previous }: AuthorityState): readonly Ca[]
   return [issuer, ...(next === null ? [] : [next]), ...previous];
 }
 
+/** What no rotation has said yet. */
+export const FRESH = { trustedSince: null, retireAfter: null, rotate: false } as const;
+
 export function steady(issuer: Ca, generation: number): AuthorityState {
-  return {
-    generation,
-    issuer,
-    next: null,
-    previous: [],
-    trustedSince: null,
-    retireAfter: null,
-    rotate: false,
-  };
+  return { generation, issuer, next: null, previous: [], ...FRESH };
 }
 
 /** True when two versions say the same, whatever their generations. */

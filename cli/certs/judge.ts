@@ -4,23 +4,17 @@ import { decide, type Seen } from '../../certs/authority/decide.ts';
 import { AUTHORITY_SECRET, WEBHOOK_SECRET } from '../../certs/authority/names.ts';
 import { type AuthorityState, type Ca, stageOf } from '../../certs/authority/state.ts';
 import { authorityIn, leavesIn, trustedBy, trustIn, type View } from '../../certs/authority/view.ts';
-import { certificatesIn, isSameBundle } from '../../certs/bundle.ts';
+import { certificatesIn } from '../../certs/bundle.ts';
 import { shownTime } from '../../certs/inspect.ts';
 import { TERMS } from '../../certs/own-authority.ts';
 import { renewalOf } from '../../certs/validity.ts';
-import type { CaBundle, TrustingState } from '../../kube/ca-bundles.ts';
 import type { Secret } from '../../kube/secrets.ts';
 import type { Instant } from '../../policy/types.ts';
 import type { Dialled } from './dial.ts';
-import type {
-  CertificateFinding,
-  CertificateReport,
-  Manager,
-  ShownAuthority,
-  ShownCertificate,
-  ShownLeaf,
-  ShownTrust,
-} from './status.ts';
+import { REPLICA, remedyOf, unreadable } from './remedies.ts';
+import { shownLeaf, shownOf } from './shown.ts';
+import type { CertificateFinding, CertificateReport, Manager, ShownAuthority, ShownLeaf } from './status.ts';
+import { trustFindings, trustOf } from './trust.ts';
 
 /** What was found, before it is judged. */
 export interface Found {
@@ -33,8 +27,6 @@ export interface Found {
 
 /** How long something may be late before it is wrong: replicas look every few minutes. */
 const LATE_MS = 15 * 60_000;
-
-const REPLICA = 'see the log of a running replica of the webhook, which mends this by itself when it can';
 
 /** What is served, who is trusted, what comes next, and everything that does not fit together. */
 export function judge({ namespace, now, view, dialled }: Found): CertificateReport {
@@ -197,99 +189,6 @@ function dialFindings(
   return findings;
 }
 
-function trustOf(view: View, manager: Manager): ShownTrust[] {
-  return [...view.trusting].flatMap(([object, { state }]) =>
-    state.kind !== 'good'
-      ? []
-      : state.value.bundles.map(({ label, pem }) => ({
-          object,
-          entry: label,
-          managedBy: entryManager(state.value, manager),
-          trusts: certificatesIn(pem).all.map(shownOf),
-        })),
-  );
-}
-
-function entryManager({ injectedBy }: TrustingState, manager: Manager): Manager {
-  if (injectedBy !== null) return 'cert-manager';
-  return manager === 'cert-manager' ? 'files' : manager;
-}
-
-function trustFindings(
-  view: View,
-  certificates: readonly ShownLeaf[],
-  state: AuthorityState | null,
-  manager: Manager,
-): CertificateFinding[] {
-  // Only a dial says what is served; the Secret comes next to it.
-  const leaf = certificates.find(({ where }) => where !== 'Secret door-certificate');
-  const bundle = state === null ? null : trustedBy(state);
-  return [...view.trusting].flatMap(([object, { state: seen }]): CertificateFinding[] => {
-    if (seen.kind === 'unknown') return [unreadable(object, seen.why)];
-    if (seen.kind !== 'good') return [];
-    const by = entryManager(seen.value, manager);
-    return seen.value.bundles.flatMap((each) => bundleFindings(object, each, leaf, bundle, by));
-  });
-}
-
-function bundleFindings(
-  object: string,
-  { label, pem }: CaBundle,
-  leaf: ShownLeaf | undefined,
-  bundle: string | null,
-  by: Manager,
-): CertificateFinding[] {
-  const about = `${object} ${label}`;
-  const { all, unreadable: rubbish } = certificatesIn(pem);
-  const remedy = trustRemedy(by, bundle !== null);
-  if (all.length === 0) {
-    const message = rubbish > 0 ? 'has a caBundle that is no PEM' : 'has no caBundle: its calls fail';
-    return [{ about, message, remedy }];
-  }
-  if (by === 'cert-manager' && bundle !== null) {
-    return [
-      { about, message: 'is filled in by cert-manager, so the own authority does not touch it', remedy },
-    ];
-  }
-  const trusted = new Set(all.map(({ fingerprint256 }) => fingerprint256));
-  if (leaf !== undefined && leaf.authority !== null && !trusted.has(leaf.authority)) {
-    const message = `does not trust the authority of the certificate of ${leaf.where}: its calls fail`;
-    return [{ about, message, remedy }];
-  }
-  if (leaf !== undefined && leaf.authority === null) {
-    return [{ about, message: `trusts nobody who has signed the certificate of ${leaf.where}`, remedy }];
-  }
-  if (by === 'own authority' && bundle !== null && !isSameBundle(pem, bundle)) {
-    return [{ about, message: 'trusts others than those of the authority', remedy }];
-  }
-  return [];
-}
-
-function trustRemedy(by: Manager, hasAuthority: boolean): string {
-  if (by === 'own authority') return REPLICA;
-  if (by === 'files' || by === 'unknown')
-    return 'write the authority of the served certificate (its ca.crt) into the caBundle';
-  return hasAuthority
-    ? 'let one of the two keep the certificates: take away the annotation of cert-manager, or --authority-namespace and its Secret'
-    : "see cert-manager's cainjector, and whether the annotation names the right Certificate";
-}
-
-function remedyOf(manager: Manager): string {
-  if (manager === 'own authority') return REPLICA;
-  return manager === 'cert-manager'
-    ? "see the Certificate's events: kubectl describe certificate"
-    : 'put a renewed certificate in its place';
-}
-
-function unreadable(about: string, why: string): CertificateFinding {
-  return {
-    about,
-    // Without the address, which is long and always the same.
-    message: `cannot be read: ${why.replace(/^[A-Z]+ \S+ (?=was answered|had no answer)/, '')}`,
-    remedy: 'call as somebody who may get it (--kubeconfig), and see whether the API server answers',
-  };
-}
-
 function upcomingOf(view: View, state: AuthorityState, now: Instant): CertificateReport['upcoming'] {
   const leaves = leavesIn(view, state, now);
   const situation = { now, early: 0, terms: TERMS, state, leaves, trust: trustIn(view, state) };
@@ -305,33 +204,4 @@ function certificateDates(certificates: readonly ShownLeaf[]): CertificateReport
   return certificates
     .map(({ where, notAfter }) => ({ what: `expiry of the certificate of ${where}`, at: notAfter }))
     .sort((one, other) => one.at - other.at);
-}
-
-function shownLeaf(
-  leaf: X509Certificate,
-  where: string,
-  signers: readonly X509Certificate[],
-  renewal: (validity: ShownCertificate) => Instant | null,
-): ShownLeaf {
-  const shown = shownOf(leaf);
-  const signer = signers.find((each) => leaf.checkIssued(each) && leaf.verify(each.publicKey));
-  return { ...shown, where, renewalAt: renewal(shown), authority: signer?.fingerprint256 ?? null };
-}
-
-function shownOf(certificate: X509Certificate): ShownCertificate {
-  return {
-    subject: oneLine(certificate.subject),
-    issuer: oneLine(certificate.issuer),
-    fingerprint: certificate.fingerprint256,
-    names: (certificate.subjectAltName ?? '')
-      .split(', ')
-      .flatMap((each) => /^(?:DNS|IP Address):(.+)$/.exec(each)?.[1] ?? []),
-    notBefore: Date.parse(certificate.validFrom),
-    notAfter: Date.parse(certificate.validTo),
-  };
-}
-
-/** Node writes a name's parts on lines of their own; there may be none at all. */
-function oneLine(name: string | undefined): string {
-  return (name ?? '').split('\n').join(', ');
 }

@@ -3,6 +3,7 @@ import { before, suite, type TestContext, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { type OwnAuthorityOptions, ownAuthority } from '../../certs/own-authority.ts';
 import type { CertificateSource } from '../../certs/source.ts';
+import type { KubeClient } from '../../kube/client.ts';
 import { recordedLog, silent } from '../webhook/kit.ts';
 import { silence } from './authority/memory-api.ts';
 import {
@@ -72,7 +73,9 @@ function mocked(t: TestContext): World {
 suite('the own authority as a source of certificates', () => {
   test('serves what is in the Secret, and an hour of nothing costs few calls', async (t) => {
     const world = mocked(t);
-    const source = await started(t, world);
+    const { log, lines } = recordedLog();
+    const source = await started(t, world, { log });
+    assert.deepEqual(lines, []);
     assert.equal(source.current().certificate, world.api.secret(LEAF, 'tls.crt'));
     assert.equal(source.current().ca, world.api.secret(AUTHORITY, 'ca.crt'));
     const { origin, notAfter, problem } = source.describe();
@@ -207,6 +210,32 @@ suite('the own authority as a source of certificates', () => {
     t.mock.timers.tick(8_000);
     await starting;
     assert.equal(source.current().certificate, world.api.secret(LEAF, 'tls.crt'));
+  });
+
+  test('a stop does not wait for an API server that hangs, and takes that for no problem', async (t) => {
+    const world = mocked(t);
+    const { log, lines } = recordedLog();
+    const memory = world.api.client();
+    let hangs = false;
+    const client: KubeClient = {
+      ...memory,
+      async request(request) {
+        if (!hangs) return memory.request(request);
+        request.signal?.throwIfAborted();
+        const { promise, reject } = Promise.withResolvers<never>();
+        request.signal?.addEventListener('abort', () => reject(silence()));
+        return promise;
+      },
+    };
+    const source = await started(t, world, { client, log });
+    hangs = true;
+    world.api.remove(LEAF);
+    await settled();
+    t.mock.timers.tick(200);
+    await settled();
+    lines.length = 0;
+    await source.stop();
+    assert.deepEqual(lines, []);
   });
 
   test('a source that is stopped makes no call any more', async (t) => {

@@ -1,13 +1,7 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import {
-  decide,
-  type Leaf,
-  type Seen,
-  type Situation,
-  settle,
-  type Trust,
-} from '../../../certs/authority/decide.ts';
+import { decide, type Leaf, type Seen, type Situation, type Trust } from '../../../certs/authority/decide.ts';
+import { settle } from '../../../certs/authority/settle.ts';
 import { type AuthorityState, type Ca, casOf, stageOf, steady } from '../../../certs/authority/state.ts';
 import { BACKDATED_MS } from '../../../certs/validity.ts';
 

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { before, suite, test } from 'node:test';
-import { createAuthority } from '../../../certs/issue.ts';
-import { createKey } from '../../../certs/x509.ts';
+import { createAuthority, openAuthority } from '../../../certs/issue.ts';
 import { failure, silence } from './memory-api.ts';
 import {
   AUTHORITY,
@@ -33,20 +32,16 @@ before(async () => {
   wellLooked(await founded.keeper().look());
   const names = ['webhook.checkpoint-warden.svc', 'webhook.checkpoint-warden.svc.cluster.local'];
   const all = [...names, 'webhook.checkpoint-warden', 'webhook'];
-  const stranger = await createAuthority(START, 100 * DAY, createKey);
+  const stranger = await createAuthority(START, 100 * DAY);
   const leaf = await stranger.issue(all, START, 30 * DAY);
   foreign = { 'tls.crt': leaf.certificate, 'tls.key': leaf.key, 'ca.crt': stranger.certificate };
-  const { openAuthority } = await import('../../../certs/issue.ts');
-  const own = openAuthority(
-    {
-      certificate: founded.api.secret(AUTHORITY, 'ca.crt'),
-      key: founded.api.secret(AUTHORITY, 'ca.key'),
-      notBefore: START - DAY,
-      notAfter: START + 365 * DAY,
-    },
-    // No pooled one: it must be nobody else's.
-    createKey,
-  );
+  // With keys that none of the others can have.
+  const own = openAuthority({
+    certificate: founded.api.secret(AUTHORITY, 'ca.crt'),
+    key: founded.api.secret(AUTHORITY, 'ca.key'),
+    notBefore: START - DAY,
+    notAfter: START + 365 * DAY,
+  });
   const edit = ({ certificate, key }: { certificate: string; key: string }) => ({
     'tls.crt': certificate,
     'tls.key': key,
@@ -89,6 +84,7 @@ suite('an edited certificate is not served, and another takes its place', () => 
         ({ what }) => what === 'a certificate was issued into Secret webhook-certificate',
       );
       assert.match(deed?.why ?? '', why);
+      assert.equal(deed?.isRepair, true);
       assert.notEqual(servedBy(look), world.fingerprint(DOOR, 'tls.crt'));
       assert.deepEqual(world.trusted(CONNECT), bundle);
     });
@@ -134,6 +130,7 @@ suite('a spoilt Secret of the authority', () => {
       assert.equal(world.api.secret(AUTHORITY, 'ca.key'), key);
       assert.deepEqual(world.trusted(CONNECT), [[ca]]);
       assert.equal(world.generation(), 2);
+      assert.equal(looks.flatMap(({ deeds }) => deeds).filter(({ isRepair }) => isRepair).length, 1);
     });
 
     test(`${name}: after a restart the certificate goes on, and another authority is rotated in`, async () => {
