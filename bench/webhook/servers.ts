@@ -19,7 +19,7 @@ export interface Served extends AsyncDisposable {
 
 /** Megabytes; docs/guide/webhook.md says why. */
 const OLD_SPACE = 160;
-const SEMI_SPACE = 32;
+const SEMI_SPACE = 16;
 const SERVER_CORE = '0';
 const CLIENT_CORE = '1';
 const here = (file: string) => join(import.meta.dirname, file);
