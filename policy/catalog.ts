@@ -15,8 +15,10 @@ export class PolicyCatalog {
   }
 
   put(resource: PolicyResource): void {
-    this.remove(resource.reference);
-    this.#directoryOf.set(resourceKey(resource.reference), resource.directory);
+    const key = resourceKey(resource.reference);
+    const former = this.#directoryOf.get(key);
+    if (former !== undefined && former !== resource.directory) this.remove(resource.reference);
+    this.#directoryOf.set(key, resource.directory);
     const set = this.#sets.get(resource.directory) ?? new PolicySet();
     set.put(resource);
     this.#sets.set(resource.directory, set);

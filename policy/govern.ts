@@ -94,7 +94,9 @@ export class PolicySet {
 
   /** Adds a resource, or takes it in the place of the one of that name. */
   put(resource: PolicyResource): void {
-    this.remove(resource.reference);
+    const former = this.get(resource.reference);
+    if (former !== undefined && !this.#exchange(former, resource)) this.remove(resource.reference);
+    else if (former !== undefined) return;
     this.#resources.set(resourceKey(resource.reference), resource);
     const byTarget = this.#byTarget[resource.authority];
     for (const rule of resource.rules) {
@@ -109,6 +111,27 @@ export class PolicySet {
     if (resource.unidentified && resource.authority === 'administrator') {
       this.#unidentified.set(resourceKey(resource.reference), resource);
     }
+  }
+
+  /**
+   * Takes a resource in the place of one for the same targets, each of which is its alone, as when it is applied again:
+   * to take rules out of the index and put others in costs more than to judge them.
+   * @returns false where it cannot be done so; then nothing has changed.
+   */
+  #exchange(former: PolicyResource, resource: PolicyResource): boolean {
+    const { authority, rules } = resource;
+    if (former.authority !== authority || former.rules.length !== rules.length) return false;
+    if ((former.unidentified ?? resource.unidentified) !== undefined) return false;
+    const byTarget = this.#byTarget[authority];
+    const slots: Rule[][] = [];
+    for (const [index, rule] of rules.entries()) {
+      const slot = byTarget.get(scopeLabel(rule.scope));
+      if (slot?.length !== 1 || slot[0] !== former.rules[index]) return false;
+      slots.push(slot);
+    }
+    for (const [index, rule] of rules.entries()) slots[index]?.splice(0, 1, rule);
+    this.#resources.set(resourceKey(resource.reference), resource);
+    return true;
   }
 
   remove(reference: PolicyResource['reference']): void {

@@ -62,11 +62,15 @@ export class LiveCatalog {
   /** Holds a resource that has been admitted and may not have reached the source yet. */
   hold(resource: PolicyResource): void {
     const key = resourceKey(resource.reference);
-    this.#drop(key);
     const shown = this.#shown.get(key);
     const before = wordOf(shown);
     // What is new says nothing that the source shows already; its word need not be worked out for that.
-    if (shown !== undefined && before === wordOf(resource)) return;
+    if (shown !== undefined && before === wordOf(resource)) {
+      this.#drop(key);
+      return;
+    }
+    // The catalog takes it in the place of what was held before.
+    this.#forget(key);
     this.#held.set(key, { resource, before, until: this.#now() + this.#limits.time });
     this.#rulesHeld += resource.rules.length;
     this.#catalog.put(resource);
@@ -104,12 +108,18 @@ export class LiveCatalog {
     }
   }
 
-  /** Goes back to what the source shows. */
-  #drop(key: string): void {
+  #forget(key: string): Held | undefined {
     const held = this.#held.get(key);
-    if (held === undefined) return;
+    if (held === undefined) return undefined;
     this.#held.delete(key);
     this.#rulesHeld -= held.resource.rules.length;
+    return held;
+  }
+
+  /** Goes back to what the source shows. */
+  #drop(key: string): void {
+    const held = this.#forget(key);
+    if (held === undefined) return;
     const shown = this.#shown.get(key);
     if (shown === undefined) this.#catalog.remove(held.resource.reference);
     else this.#catalog.put(shown);

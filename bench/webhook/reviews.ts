@@ -2,7 +2,7 @@ import type { JsonObject } from '../../policy/json.ts';
 import { admissionReview, connecting, policy } from '../../test/webhook/kit.ts';
 
 /** Whose reviews the client sends: this many resources take turns, each in a namespace of its own. */
-export const RESOURCES = 64;
+export const RESOURCES = 16;
 
 /** Reviews as the API server sends them, about so many bytes long. */
 export function reviewsOf(path: string, bytes: number): Buffer[] {

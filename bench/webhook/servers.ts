@@ -17,9 +17,9 @@ export interface Served extends AsyncDisposable {
   readonly ca: string;
 }
 
-/** Megabytes; the same in manifests/base. */
-export const OLD_SPACE = Number(process.env.OLD_SPACE ?? 96);
-export const SEMI_SPACE = Number(process.env.SEMI_SPACE ?? 8);
+/** Megabytes; docs/guide/webhook.md says why. */
+const OLD_SPACE = 160;
+const SEMI_SPACE = 16;
 const SERVER_CORE = '0';
 const CLIENT_CORE = '1';
 const here = (file: string) => join(import.meta.dirname, file);
@@ -69,7 +69,7 @@ export async function startOurs(policies: number): Promise<Served> {
     'bash',
     [
       '-c',
-      `exec taskset -c ${SERVER_CORE} "$@" 2> >(exec taskset -c ${CLIENT_CORE} cat > "$LOG")`,
+      `exec taskset -c ${SERVER_CORE} "$@" 2> >(exec taskset -c ${CLIENT_CORE} cat > /dev/null)`,
       'bash',
       ...[
         process.execPath,
@@ -82,8 +82,8 @@ export async function startOurs(policies: number): Promise<Served> {
       ...['--self-signed', 'localhost,127.0.0.1', '--write-ca', caFile],
     ],
     {
-      stdio: ['ignore', process.env.OUT ? 1 : 'ignore', 'ignore'],
-      env: { ...process.env, NODE_ENV: 'production', LOG: process.env.LOG ?? '/dev/null' },
+      stdio: 'ignore',
+      env: { ...process.env, NODE_ENV: 'production' },
     },
   );
   const ca = await eventually(() => readFile(caFile, 'utf8'));

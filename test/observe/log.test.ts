@@ -86,3 +86,31 @@ describe('the log', () => {
     assert.equal(stdout.trimEnd().split('\n').length, 5_000);
   });
 });
+
+it('lines of one turn of the loop are written together, scrubbed one by one', async () => {
+  const written: string[] = [];
+  const log = createLog({ together: true, destination: { write: (text) => void written.push(text) } });
+  log.info({ token: 'abc' }, 'one');
+  log.info({ path: '/a' }, 'two');
+  assert.deepEqual(written, []);
+  await new Promise(setImmediate);
+  assert.equal(written.length, 1);
+  const [one, two, rest] = (written[0] ?? '').split('\n');
+  assert.equal(JSON.parse(one ?? '').token, '[redacted]');
+  assert.equal(JSON.parse(two ?? '').message, 'two');
+  assert.equal(rest, '');
+  for (let line = 0; line < 2_000; line += 1) log.info({ line }, 'many');
+  assert.ok(written.length > 1, 'so many do not wait');
+  await new Promise(setImmediate);
+  assert.equal(written.join('').trim().split('\n').length, 2_002);
+});
+
+it('what was gathered is written when the process ends', () => {
+  const url = new URL('../../observe/log.ts', import.meta.url).href;
+  const script = `import { createLog } from '${url}'; createLog({ together: true }).info({}, 'last'); process.exit(3);`;
+  const { status, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+    encoding: 'utf8',
+  });
+  assert.equal(status, 3);
+  assert.match(stderr, /"message":"last"/);
+});

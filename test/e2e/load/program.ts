@@ -11,7 +11,7 @@ import { admissionReview, type HttpAnswer, policy } from '../../webhook/kit.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
 /** As in the manifests. */
-const HEAP = ['--max-old-space-size=160', '--max-semi-space-size=32'];
+const HEAP = ['--max-old-space-size=160', '--max-semi-space-size=16'];
 
 /** The program `webhook`, as it runs in a pod, with an API server of our own. */
 export interface Program extends AsyncDisposable {
