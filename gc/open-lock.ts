@@ -2,12 +2,9 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { stateDirectoryOf } from './assemble.ts';
 import type { CollectorOptions } from './options.ts';
-import { errorCode, explain } from './system/files.ts';
+import { explain, isNoRoom } from './system/files.ts';
 import { type Lock, LockHeldError, takeLock } from './system/lock.ts';
 import { makeStateDirectory } from './system/state.ts';
-
-/** A disk that is full must not keep away whoever makes room on it. */
-const NO_ROOM: ReadonlySet<string | null> = new Set(['ENOSPC', 'EDQUOT']);
 
 /**
  * Says what is about to be collected, and takes the directory's locks; null for a dry run. Rejects with a sentence
@@ -55,7 +52,8 @@ async function lockOfState(options: CollectorOptions): Promise<Lock | null> {
     makeStateDirectory(own);
     return await takeLock(join(own, 'collector.sock'), { node: nodeOf(options) });
   } catch (error) {
-    if (!(error instanceof Error) || !NO_ROOM.has(errorCode(error.cause))) throw error;
+    // A disk that is full must not keep away whoever makes room on it.
+    if (!(error instanceof Error) || !isNoRoom(error.cause)) throw error;
     log.error({ err: error }, `${error.message}; it is gone without, for room has to be made`);
     return null;
   }

@@ -1,5 +1,15 @@
 import assert from 'node:assert/strict';
-import { closeSync, linkSync, lstatSync, mkdirSync, openSync, statfsSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  fsyncSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  statfsSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -49,6 +59,15 @@ function fill(directory: string, pod: string, count: number, memory = MIB): stri
   return Array.from({ length: count }, (_, number) =>
     put(directory, { namespace: 'shop', pod, memory }, (count - number) * HOUR_S),
   );
+}
+
+/** Writes until nothing fits any more. */
+function fillUp(file: number, content: Buffer): void {
+  try {
+    for (;;) writeSync(file, content);
+  } catch (error) {
+    assert.match(String(error), /ENOSPC/);
+  }
 }
 
 const KINDS: readonly (readonly [string, () => Promise<Mounted>])[] = [
@@ -170,6 +189,24 @@ describe('disk pressure', { concurrency: 3 }, () => {
       });
     });
   }
+
+  it('a disk without a block left, not even for the name of a tombstone: it makes room all the same', async () => {
+    const disk = await mounts.ext4(40, '-O', '^has_journal', '-b', '4096', '-N', '2000');
+    const directory = directoryOf(disk);
+    // 66 names of 50 bytes fill the one block of the directory.
+    const names = fill(directory, 'cart', 66, 512);
+    assert.equal(lstatSync(directory).size, 4_096);
+    const filler = openSync(join(disk.outside, 'filler'), 'w');
+    // What is written late takes blocks late.
+    for (const bytes of [MIB, 4_096, 4_096, 4_096]) {
+      fillUp(filler, Buffer.alloc(bytes, 1));
+      fsyncSync(filler);
+    }
+    closeSync(filler);
+    assert.equal(usage(disk).free, 0);
+    await once(disk, { namespacePolicies: [{ namespace: 'shop', maxCheckpoints: 5 }] });
+    assert.deepEqual(tars(directory), names.slice(-5));
+  });
 
   describe('where deletions do not help', () => {
     it('archives that another process holds open: what is deleted gives nothing back, so it stops', async () => {
