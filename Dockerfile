@@ -1,4 +1,4 @@
-# Both images need Node.js 24 or later, the first one npm as well.
+# Both images need Node.js 24 or later, the first one a shell and npm as well; the second one may have nothing else.
 ARG BUILD_IMAGE=node:24-bookworm-slim
 ARG RUNTIME_IMAGE=node:24-bookworm-slim
 
@@ -10,11 +10,16 @@ COPY . .
 RUN npm run build && npm prune --omit=dev --no-audit --no-fund
 
 FROM ${RUNTIME_IMAGE}
+ARG VERSION=0.1.0
+ARG REVISION=unknown
 LABEL org.opencontainers.image.title="checkpoint-warden" \
       org.opencontainers.image.description="Quotas, retention and admission for Kubernetes container checkpoints" \
-      org.opencontainers.image.licenses="Apache-2.0"
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
 WORKDIR /app
-ENV NODE_ENV=production
+# Also where images without a shell have Node.js.
+ENV NODE_ENV=production PATH=/usr/local/bin:/nodejs/bin:/usr/bin:/bin
 COPY --from=build /app/package.json /app/LICENSE ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/cli/checkpoint-warden.js ./cli/checkpoint-warden.js

@@ -7,7 +7,7 @@ import type { Logger } from '../observe/log.ts';
 import { InputError, UsageError } from './errors.ts';
 import { optional, repeated } from './options.ts';
 import { requirePath } from './policies.ts';
-import { address, nonEmpty, path, tlsUrl } from './values.ts';
+import { address, kubeletUrl, nonEmpty, path } from './values.ts';
 
 /** What of the rest of a call decides whether it can have a door. */
 export interface DoorCall {
@@ -61,8 +61,8 @@ export function doorOptions(command: Command): (call: DoorCall) => PrepareDoor |
   const kubelet = optional(
     command,
     '--kubelet <url>',
-    `the kubelet of this node (default ${KUBELET_URL}, whose certificate must be for the name in --node)`,
-    tlsUrl,
+    `the kubelet of this node, or its address alone (default ${KUBELET_URL}); its certificate must be for that host or for the name in --node`,
+    kubeletUrl,
   );
   const kubeletCa = optional(
     command,
@@ -112,13 +112,19 @@ export function doorOptions(command: Command): (call: DoorCall) => PrepareDoor |
         ...(clients !== undefined && { clientAuthority: clients }),
         ...asking,
         kubelet: kubeletClient({
-          ...(url === undefined ? { url: KUBELET_URL, serverName: node } : { url }),
+          url: url ?? KUBELET_URL,
+          // A kubelet that made its certificate by itself has no address in it.
+          serverNames: url === undefined ? [node] : [hostOf(url), node],
           ...{ files, log, now: Date.now },
         }),
       };
       return { part, stop: () => own.stop() };
     };
   };
+}
+
+function hostOf(url: string): string {
+  return new URL(url).hostname.replace(/^\[(.*)\]$/, '$1');
 }
 
 /** Who asks the API server whose a token is, who may, and where a pod is. */

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { isAbsolute, resolve } from 'node:path';
 import { InvalidArgumentError } from 'commander';
 import { parseDuration } from '../policy/duration.ts';
@@ -41,6 +42,12 @@ export function tlsUrl(text: string): string {
     throw new InvalidArgumentError('Write https://ADDRESS:PORT, for example https://10.1.2.3:10250.');
   }
   return url.origin;
+}
+
+/** As `tlsUrl`, or an address alone, as the downward API gives it: `10.1.2.3`, `fd00::1`. */
+export function kubeletUrl(text: string): string {
+  if (isIP(text) === 0) return tlsUrl(text);
+  return tlsUrl(`https://${isIP(text) === 6 ? `[${text}]` : text}:10250`);
 }
 
 const RFC3339 = /^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:[Zz]|[+-]\d{2}:\d{2})$/;

@@ -1,9 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import type { RequestOptions } from 'node:https';
 import { Agent } from 'node:https';
 import { createSecureContext } from 'node:tls';
-import { ExecAuth } from '@kubernetes/client-node/dist/exec_auth.js';
-import { isObject } from '../policy/json.ts';
+import { type ExecCredential, type ExecProgram, runExec } from './exec-credential.ts';
 import type { Access, Material } from './kubeconfig.ts';
 import type { Log } from './types.ts';
 
@@ -29,7 +27,7 @@ export class Credentials {
   readonly #access: Access;
   readonly #log: Log | undefined;
   readonly #now: () => number;
-  readonly #exec = new ExecAuth();
+  #given: ExecCredential | undefined;
   #loaded: Loaded | undefined;
   #loadedAt = 0;
   #loading: Promise<Loaded> | undefined;
@@ -52,6 +50,7 @@ export class Credentials {
   /** After a 401: the next request reads the files again. */
   invalidate(): void {
     this.#loadedAt = Number.NEGATIVE_INFINITY;
+    this.#given = undefined;
   }
 
   close(): void {
@@ -71,14 +70,13 @@ export class Credentials {
 
   async #read(): Promise<Loaded> {
     const { ca, certificate, key, exec, impersonate, serverName } = this.#access;
-    const fromExec: RequestOptions = { headers: {} };
-    if (exec) await inTime(this.#exec.applyAuthentication(exec, fromExec));
+    const given = exec === undefined ? {} : await this.#ask(exec);
     const material = {
       ca: await pemOf(ca),
-      cert: pemText(fromExec.cert) ?? (await pemOf(certificate)),
-      key: pemText(fromExec.key) ?? (await pemOf(key)),
+      cert: given.certificate ?? (await pemOf(certificate)),
+      key: given.key ?? (await pemOf(key)),
     };
-    const authorization = (await this.#authorization()) ?? authorizationOf(fromExec);
+    const authorization = (await this.#authorization()) ?? (given.token && `Bearer ${given.token}`);
     const headers = { ...impersonate, ...(authorization && { Authorization: authorization }) };
     const tls = JSON.stringify(material);
     if (this.#loaded?.tls === tls) return { tls, agent: this.#loaded.agent, headers };
@@ -94,6 +92,15 @@ export class Credentials {
     return { tls, agent, headers };
   }
 
+  /** What the program gave the last time, as long as it is good. */
+  async #ask(program: ExecProgram): Promise<ExecCredential> {
+    const { expiresAt = Number.POSITIVE_INFINITY } = this.#given ?? {};
+    if (this.#given === undefined || expiresAt <= this.#now()) {
+      this.#given = await runExec(program, PROGRAM_MS);
+    }
+    return this.#given;
+  }
+
   async #authorization(): Promise<string | undefined> {
     const { token, tokenFile, basic } = this.#access;
     if (token) return `Bearer ${token.trim()}`;
@@ -103,27 +110,7 @@ export class Credentials {
   }
 }
 
-async function inTime(program: Promise<void>): Promise<void> {
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const message = `the program that gives credentials said nothing for ${PROGRAM_MS / 1_000} s`;
-  const timer = setTimeout(() => reject(new Error(message)), PROGRAM_MS);
-  try {
-    await Promise.race([program, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
 async function pemOf(material: Material | undefined): Promise<string | undefined> {
   if (material === undefined) return undefined;
   return 'pem' in material ? material.pem : readFile(material.file, 'utf8');
-}
-
-function pemText(value: RequestOptions['cert'] | RequestOptions['key']): string | undefined {
-  return typeof value === 'string' ? value : undefined;
-}
-
-function authorizationOf({ headers }: RequestOptions): string | undefined {
-  const value: unknown = isObject(headers) ? headers.Authorization : undefined;
-  return typeof value === 'string' ? value : undefined;
 }

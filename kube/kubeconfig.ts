@@ -1,14 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-// The package as a whole costs 0.3 s and 80 MB at import; these modules a few milliseconds.
-import {
-  type Cluster,
-  newClusters,
-  newContexts,
-  newUsers,
-  type User,
-} from '@kubernetes/client-node/dist/config_types.js';
-import { fieldsOf, isObject, own, text } from '../policy/json.ts';
+import { fieldsOf, isObject, type JsonObject, own, text } from '../policy/json.ts';
+import { type ExecProgram, readExec } from './exec-credential.ts';
 
 /** PEM, or the file that holds it. */
 export type Material = { readonly file: string } | { readonly pem: string };
@@ -27,8 +20,7 @@ export interface Access {
   /** A file whose token is replaced from time to time. */
   readonly tokenFile?: string;
   readonly basic?: { readonly username: string; readonly password: string };
-  /** A user whose `exec` names a program that gives credentials. */
-  readonly exec?: User;
+  readonly exec?: ExecProgram;
   /** Headers that ask to act as another user. */
   readonly impersonate: Readonly<Record<string, string | readonly string[]>>;
 }
@@ -78,107 +70,100 @@ function sentence(error: unknown): string {
 
 function accessOf(config: unknown, folder: string, wanted: string | undefined): Access {
   if (!isObject(config)) throw new Error('it is no mapping');
-  const users: readonly unknown[] = listOf(own(config, 'users'));
-  const name = wanted ?? text(own(config, 'current-context'));
-  const context = named(newContexts(own(config, 'contexts')), name, 'context');
-  const cluster = named(newClusters(own(config, 'clusters')), context.cluster, 'cluster');
-  const user = context.user === undefined ? undefined : named(newUsers(users), context.user, 'user');
-  const raw = users.find((each) => isObject(each) && own(each, 'name') === context.user);
+  const context = entry(config, 'context', wanted ?? text(own(config, 'current-context')));
+  const cluster = text(own(context, 'cluster'));
+  const user = text(own(context, 'user'));
   return {
-    ...clusterAccess(cluster, folder),
-    ...(user ? userAccess(user, fieldsOf(own(fieldsOf(raw), 'user')), folder) : { impersonate: {} }),
+    ...clusterAccess(cluster, entry(config, 'cluster', cluster), folder),
+    ...(user === '' ? { impersonate: {} } : userAccess(user, entry(config, 'user', user), folder)),
   };
+}
+
+/** What `contexts`, `clusters` or `users` has under a name: `{name, context: {…}}`. */
+function entry(config: JsonObject, kind: 'context' | 'cluster' | 'user', name: string): JsonObject {
+  if (name === '') throw new Error(`it names no ${kind === 'context' ? 'current context' : kind}`);
+  for (const each of listOf(own(config, `${kind}s`))) {
+    if (isObject(each) && own(each, 'name') === name) return fieldsOf(own(each, kind));
+  }
+  throw new Error(`it has no ${kind} ${JSON.stringify(name)}`);
 }
 
 function listOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
 }
 
-function named<T extends { readonly name: string }>(all: readonly T[], name: string, what: string): T {
-  const found = all.find((each) => each.name === name);
-  if (found !== undefined) return found;
-  throw new Error(name === '' ? `it names no current ${what}` : `it has no ${what} ${JSON.stringify(name)}`);
-}
-
-function clusterAccess(cluster: Cluster, folder: string): Pick<Access, 'server' | 'serverName' | 'ca'> {
-  const where = `cluster ${JSON.stringify(cluster.name)}`;
-  if (!URL.canParse(cluster.server)) throw new Error(`${where} has no URL as its server`);
-  const server = new URL(cluster.server);
+function clusterAccess(
+  name: string,
+  cluster: JsonObject,
+  folder: string,
+): Pick<Access, 'server' | 'serverName' | 'ca'> {
+  const where = `cluster ${JSON.stringify(name)}`;
+  const url = text(own(cluster, 'server'));
+  if (!URL.canParse(url)) throw new Error(`${where} has no URL as its server`);
+  const server = new URL(url);
   if (server.protocol !== 'https:') throw new Error(`${where} has a server without TLS; write https://`);
-  if (cluster.skipTLSVerify) {
+  if (own(cluster, 'insecure-skip-tls-verify') === true) {
     throw new Error(`${where} says insecure-skip-tls-verify; name its certificate-authority instead`);
   }
-  if (cluster.proxyUrl) throw new Error(`${where} has a proxy-url, which is not known here`);
-  const ca = material(cluster.caFile, cluster.caData, folder);
-  return {
-    server,
-    ...(cluster.tlsServerName && { serverName: cluster.tlsServerName }),
-    ...(ca && { ca }),
-  };
+  if (own(cluster, 'proxy-url')) throw new Error(`${where} has a proxy-url, which is not known here`);
+  const serverName = text(own(cluster, 'tls-server-name'));
+  const ca = material(cluster, 'certificate-authority', folder);
+  return { server, ...(serverName !== '' && { serverName }), ...(ca && { ca }) };
 }
 
 function userAccess(
-  user: User,
-  raw: Readonly<Record<string, unknown>>,
+  name: string,
+  user: JsonObject,
   folder: string,
 ): Omit<Access, 'server' | 'serverName' | 'ca'> {
-  if (user.authProvider) {
-    const where = `user ${JSON.stringify(user.name)}`;
+  const where = `user ${JSON.stringify(name)}`;
+  if (own(user, 'auth-provider')) {
     throw new Error(`${where} has an auth-provider, which Kubernetes has given up; use exec or a token`);
   }
-  const certificate = material(user.certFile, user.certData, folder);
-  const key = material(user.keyFile, user.keyData, folder);
-  const tokenFile = text(own(raw, 'tokenFile'));
+  const certificate = material(user, 'client-certificate', folder);
+  const key = material(user, 'client-key', folder);
+  const [token, tokenFile, username] = ['token', 'tokenFile', 'username'].map((field) =>
+    text(own(user, field)),
+  );
   return {
     ...(certificate && { certificate }),
     ...(key && { key }),
-    ...(user.token && { token: user.token }),
-    ...(tokenFile !== '' && { tokenFile: resolve(folder, tokenFile) }),
-    ...(user.username && { basic: { username: user.username, password: user.password ?? '' } }),
-    ...(user.exec && { exec: withExecInfo(user, folder) }),
-    impersonate: impersonation(raw),
+    ...(token && { token }),
+    ...(tokenFile && { tokenFile: resolve(folder, tokenFile) }),
+    ...(username && { basic: { username, password: text(own(user, 'password')) } }),
+    ...execOf(where, own(user, 'exec'), folder),
+    impersonate: impersonation(user),
   };
 }
 
-function material(
-  file: string | undefined | null,
-  data: string | undefined | null,
-  folder: string,
-): Material | null {
-  if (data) return { pem: Buffer.from(data, 'base64').toString('utf8') };
-  return file ? { file: resolve(folder, file) } : null;
+function execOf(where: string, exec: unknown, folder: string): Pick<Access, 'exec'> {
+  if (exec === undefined || exec === null) return {};
+  try {
+    return { exec: readExec(fieldsOf(exec), (path) => resolve(folder, path)) };
+  } catch (cause) {
+    throw new Error(`${where} cannot be used: ${sentence(cause)}`, { cause });
+  }
 }
 
-function impersonation(raw: Readonly<Record<string, unknown>>): Access['impersonate'] {
+/** PEM in Base64 under `FIELD-data`, or else a file under `FIELD`. */
+function material(object: JsonObject, field: string, folder: string): Material | null {
+  const data = text(own(object, `${field}-data`));
+  if (data !== '') return { pem: Buffer.from(data, 'base64').toString('utf8') };
+  const file = text(own(object, field));
+  return file === '' ? null : { file: resolve(folder, file) };
+}
+
+function impersonation(user: JsonObject): Access['impersonate'] {
   const headers: Record<string, string | readonly string[]> = {};
-  const name = text(own(raw, 'as'));
+  const name = text(own(user, 'as'));
   if (name === '') return headers;
   headers['Impersonate-User'] = name;
-  const uid = text(own(raw, 'as-uid'));
+  const uid = text(own(user, 'as-uid'));
   if (uid !== '') headers['Impersonate-Uid'] = uid;
-  const groups = listOf(own(raw, 'as-groups')).map(text);
+  const groups = listOf(own(user, 'as-groups')).map(text);
   if (groups.length > 0) headers['Impersonate-Group'] = groups;
-  for (const [key, values] of Object.entries(fieldsOf(own(raw, 'as-user-extra')))) {
+  for (const [key, values] of Object.entries(fieldsOf(own(user, 'as-user-extra')))) {
     headers[`Impersonate-Extra-${encodeURIComponent(key)}`] = listOf(values).map(text);
   }
   return headers;
-}
-
-/** What client-go tells such a program beside what the kubeconfig says, and its path made absolute as there. */
-function withExecInfo(user: User, folder: string): User {
-  const exec = fieldsOf(user.exec);
-  const command = text(own(exec, 'command'));
-  const info = {
-    apiVersion: text(own(exec, 'apiVersion')),
-    kind: 'ExecCredential',
-    spec: { interactive: false },
-  };
-  return {
-    ...user,
-    exec: {
-      ...exec,
-      command: command.includes('/') ? resolve(folder, command) : command,
-      env: [...listOf(own(exec, 'env')), { name: 'KUBERNETES_EXEC_INFO', value: JSON.stringify(info) }],
-    },
-  };
 }

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 import { connectPolicy, connectWebhookConfiguration } from './connect.ts';
 import { customResourceDefinition } from './crd.ts';
+import { dashboard } from './dashboard.ts';
 
 /** Where the generated definition stands. */
 export const CRD_FILE = fileURLToPath(new URL('base/crd.yaml', import.meta.url));
@@ -29,6 +30,13 @@ export function connectWebhookText(): string {
   return NOTE + yaml(connectWebhookConfiguration({ clientConfig: { service } }));
 }
 
+/** Where the dashboard for Grafana stands. */
+export const DASHBOARD_FILE = fileURLToPath(new URL('monitoring/dashboard.json', import.meta.url));
+
+export function dashboardText(): string {
+  return `${JSON.stringify(dashboard(), null, 2)}\n`;
+}
+
 function yaml(object: object): string {
   return stringify(object, { lineWidth: 0, aliasDuplicateObjects: false });
 }
@@ -37,4 +45,5 @@ if (import.meta.main) {
   await writeFile(CRD_FILE, crdText());
   await writeFile(CONNECT_POLICY_FILE, connectPolicyText());
   await writeFile(CONNECT_WEBHOOK_FILE, connectWebhookText());
+  await writeFile(DASHBOARD_FILE, dashboardText());
 }

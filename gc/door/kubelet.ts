@@ -23,8 +23,8 @@ export interface Kubelet {
 export interface KubeletOptions {
   /** `https://10.1.2.3:10250` */
   readonly url: string;
-  /** The name or address in the kubelet's certificate, where the URL has another. */
-  readonly serverName?: string;
+  /** Names and addresses, of which the kubelet's certificate must be for one; absent: the URL's host. */
+  readonly serverNames?: readonly string[];
   readonly files: KubeletFiles;
   readonly log: Log;
   readonly now: () => Instant;
@@ -59,7 +59,7 @@ export const KUBELET_BOUNDS: KubeletBounds = {
  *
  * @throws a RangeError for a URL that is none.
  */
-export function kubeletClient({ url, serverName, files, log, now, ...options }: KubeletOptions): Kubelet {
+export function kubeletClient({ url, serverNames, files, log, now, ...options }: KubeletOptions): Kubelet {
   const bounds = { ...KUBELET_BOUNDS, ...options.bounds };
   const { protocol, origin } = new URL(url);
   if (protocol !== 'https:') throw new RangeError(`the kubelet's URL ${url} must begin with https://`);
@@ -79,7 +79,7 @@ export function kubeletClient({ url, serverName, files, log, now, ...options }: 
     }
     const waitSeconds =
       Math.min(Math.max(timeoutSeconds ?? 0, bounds.leastSeconds), bounds.mostSeconds) + bounds.leewaySeconds;
-    return exchange(origin, serverName, credential, {
+    return exchange(origin, serverNames, credential, {
       container,
       timeoutSeconds,
       waitMs: waitSeconds * 1_000,
@@ -112,7 +112,7 @@ interface Exchange {
 
 async function exchange(
   origin: string,
-  serverName: string | undefined,
+  serverNames: readonly string[] | undefined,
   { secureContext, authorization }: KubeletAccess,
   { container, timeoutSeconds, waitMs, bounds, signal }: Exchange,
 ): Promise<KubeletOutcome> {
@@ -123,7 +123,7 @@ async function exchange(
     maxCachedSessions: 0,
     // Explicit: an environment variable could turn it off.
     rejectUnauthorized: true,
-    ...(serverName !== undefined && nameToCheck(serverName)),
+    ...(serverNames !== undefined && namesToCheck(serverNames)),
   });
   let connected = false;
   const client = new Client(origin, {
@@ -158,9 +158,18 @@ async function exchange(
 }
 
 /** An address cannot be asked for in a handshake, but it can stand in a certificate. */
-function nameToCheck(serverName: string): Pick<ConnectionOptions, 'servername' | 'checkServerIdentity'> {
-  if (isIP(serverName) === 0) return { servername: serverName };
-  return { checkServerIdentity: (_, certificate) => checkServerIdentity(serverName, certificate) };
+function namesToCheck(
+  names: readonly string[],
+): Pick<ConnectionOptions, 'servername' | 'checkServerIdentity'> {
+  const servername = names.find((name) => isIP(name) === 0);
+  return {
+    ...(servername !== undefined && { servername }),
+    checkServerIdentity: (_, certificate) => {
+      const errors = names.map((name) => checkServerIdentity(name, certificate));
+      if (errors.includes(undefined)) return undefined;
+      return errors[0] ?? new Error('no name is allowed in the certificate');
+    },
+  };
 }
 
 /** `fetch failed: connect ECONNREFUSED 10.1.2.3:10250` */

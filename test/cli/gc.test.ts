@@ -281,6 +281,8 @@ suite('gc', () => {
     [[...whole, '--kubelet', 'http://10.1.2.3'], /Write https:\/\/ADDRESS:PORT/],
     [[...whole, '--kubelet', 'https://10.1.2.3/x'], /Write https:\/\/ADDRESS:PORT/],
     [[...whole, '--kubelet', 'https://me@10.1.2.3'], /Write https:\/\/ADDRESS:PORT/],
+    [[...whole, '--kubelet', 'worker-1'], /Write https:\/\/ADDRESS:PORT/],
+    [[...whole, '--kubelet', '10.1.2'], /Write https:\/\/ADDRESS:PORT/],
   ];
   for (const [args, message] of doors) {
     test(`a door cannot be had by ${args.join(' ')}`, async (context) => {

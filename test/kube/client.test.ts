@@ -256,7 +256,8 @@ suite('credentials are read again', () => {
   test('of a program, which is told what it is asked for', async (t) => {
     const program = join(fake.directory, 'give-token');
     const file = join(fake.directory, 'with-exec');
-    const credential = '{"kind": "ExecCredential", "status": {"token": "'.replaceAll('"', '\\"');
+    const head = '{"kind": "ExecCredential", "apiVersion": "client.authentication.k8s.io/v1", ';
+    const credential = `${head}"status": {"token": "`.replaceAll('"', '\\"');
     const script = `#!/bin/sh\necho "${credential}$(echo "$KUBERNETES_EXEC_INFO" | tr -cd a-z0-9.)\\"}}"\n`;
     await writeFile(program, script, { mode: 0o755 });
     const exec = { apiVersion: 'client.authentication.k8s.io/v1', command: './give-token' };

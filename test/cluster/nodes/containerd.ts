@@ -37,6 +37,7 @@ bin_dirs = ['/usr/lib/cni']
           hairpinMode: true,
           ipam: { type: 'host-local', ranges: [[{ subnet: place.pods }]] },
         },
+        { type: 'portmap', capabilities: { portMappings: true } },
       ],
     }),
   };

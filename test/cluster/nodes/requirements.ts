@@ -7,12 +7,16 @@ import { environment, mustRun } from './command.ts';
 
 /** The Debian package that has the program. */
 const packages: Readonly<Record<string, string>> = {
-  debootstrap: 'debootstrap',
+  buildah: 'buildah',
   chattr: 'e2fsprogs',
+  debootstrap: 'debootstrap',
   ip: 'iproute2',
+  ldd: 'libc-bin',
   'mkfs.ext4': 'e2fsprogs',
   mount: 'mount',
   nsenter: 'util-linux',
+  prometheus: 'prometheus',
+  promtool: 'prometheus',
   setpriv: 'util-linux',
   unshare: 'util-linux',
 };

@@ -176,14 +176,16 @@ test('a name that is not in the certificate, unless one that is is given', async
   const url = fake.url.replace('127.0.0.1', 'localhost');
   assert.equal((await client({}, url).checkpoint(CART, undefined)).kind, 'unsent');
   const files = { ca: join(scratch, 'ca.crt'), token: join(scratch, 'token') };
-  for (const [serverName, kind] of [
-    ['127.0.0.1', 'done'],
-    ['node1', 'done'],
-    ['127.0.0.2', 'unsent'],
-    ['node2', 'unsent'],
+  for (const [serverNames, kind] of [
+    [['127.0.0.1'], 'done'],
+    [['node1'], 'done'],
+    [['127.0.0.2', 'node1'], 'done'],
+    [['127.0.0.2'], 'unsent'],
+    [['node2', '127.0.0.2'], 'unsent'],
+    [[], 'unsent'],
   ] as const) {
-    const kubelet = kubeletClient({ url, serverName, files, log, now: () => now });
-    assert.equal((await kubelet.checkpoint(CART, undefined)).kind, kind, serverName);
+    const kubelet = kubeletClient({ url, serverNames, files, log, now: () => now });
+    assert.equal((await kubelet.checkpoint(CART, undefined)).kind, kind, serverNames.join());
   }
 });
 
