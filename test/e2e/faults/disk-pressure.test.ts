@@ -6,6 +6,7 @@ import {
   lstatSync,
   mkdirSync,
   openSync,
+  readdirSync,
   statfsSync,
   writeFileSync,
   writeSync,
@@ -61,13 +62,27 @@ function fill(directory: string, pod: string, count: number, memory = MIB): stri
   );
 }
 
-/** Writes until nothing fits any more. */
-function fillUp(file: number, content: Buffer): void {
+/** Does something until the disk is full. */
+function untilFull(act: (number: number) => void): void {
   try {
-    for (;;) writeSync(file, content);
+    for (let number = 0; ; number += 1) act(number);
   } catch (error) {
     assert.match(String(error), /ENOSPC/);
   }
+}
+
+function useBlocks(disk: Mounted): void {
+  const filler = openSync(join(disk.outside, 'filler'), 'w');
+  // What is written late takes blocks late.
+  for (const bytes of [MIB, 4_096, 4_096, 4_096]) {
+    untilFull(() => void writeSync(filler, Buffer.alloc(bytes, 1)));
+    fsyncSync(filler);
+  }
+  closeSync(filler);
+}
+
+function useInodes(disk: Mounted): void {
+  untilFull((number) => writeFileSync(join(disk.outside, `filler-${number}`), ''));
 }
 
 const KINDS: readonly (readonly [string, () => Promise<Mounted>])[] = [
@@ -190,23 +205,35 @@ describe('disk pressure', { concurrency: 3 }, () => {
     });
   }
 
-  it('a disk without a block left, not even for the name of a tombstone: it makes room all the same', async () => {
-    const disk = await mounts.ext4(40, '-O', '^has_journal', '-b', '4096', '-N', '2000');
-    const directory = directoryOf(disk);
-    // 66 names of 50 bytes fill the one block of the directory.
-    const names = fill(directory, 'cart', 66, 512);
-    assert.equal(lstatSync(directory).size, 4_096);
-    const filler = openSync(join(disk.outside, 'filler'), 'w');
-    // What is written late takes blocks late.
-    for (const bytes of [MIB, 4_096, 4_096, 4_096]) {
-      fillUp(filler, Buffer.alloc(bytes, 1));
-      fsyncSync(filler);
-    }
-    closeSync(filler);
-    assert.equal(usage(disk).free, 0);
-    await once(disk, { namespacePolicies: [{ namespace: 'shop', maxCheckpoints: 5 }] });
-    assert.deepEqual(tars(directory), names.slice(-5));
-  });
+  for (const [what, use] of [
+    ['a block', useBlocks],
+    ['an inode', useInodes],
+  ] as const) {
+    it(`without ${what} left on the disk that its state is on, too, it starts and makes room`, async () => {
+      const disk = await mounts.ext4(40, '-b', '4096', '-N', '200');
+      const directory = directoryOf(disk);
+      // 66 names of 50 bytes fill the one block of the directory: there is no room for the name of a tombstone.
+      const names = fill(directory, 'cart', 66, 512);
+      assert.equal(lstatSync(directory).size, 4_096);
+      use(disk);
+      const { free, freeInodes } = usage(disk);
+      assert.equal(what === 'a block' ? free : freeInodes, 0);
+      const state = join(at(disk), '.s');
+      const spec = { namespacePolicies: [{ namespace: 'shop', maxCheckpoints: 5 }] };
+      const gc = collect(mounts, at(disk), spec, '--state-directory', state, '--rescan', '1s');
+      try {
+        await eventually(async () => assert.deepEqual(tars(directory), names.slice(-5)), SOON);
+        assert.equal(times(gc, /the lock cannot be taken: no space left \(ENOSPC\); it is gone without/), 1);
+        await eventually(async () => {
+          const [own = ''] = readdirSync(join(directory, '.s'));
+          const kept = readdirSync(join(directory, '.s', own));
+          assert.deepEqual(kept.toSorted(), ['circuit-breaker.json', 'collector.sock']);
+        }, SOON);
+      } finally {
+        await gc.stop();
+      }
+    });
+  }
 
   describe('where deletions do not help', () => {
     it('archives that another process holds open: what is deleted gives nothing back, so it stops', async () => {
