@@ -369,7 +369,7 @@ export class Collector {
   }
 
   #giveUp(): void {
-    const message = 'another collector has taken this directory over; this one ends';
+    const message = 'another collector has taken this directory over, or the lock was removed; this one ends';
     this.#parts.log.error({}, message);
     this.#ended.reject(new Error(message));
     this.#stopping = true;

@@ -1,13 +1,11 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import type { Log } from '../kube/types.ts';
 import { stateDirectoryOf } from './assemble.ts';
 import type { CollectorOptions } from './options.ts';
-import { errorCode, explain } from './system/files.ts';
+import { explain, isNoRoom } from './system/files.ts';
 import { type Lock, LockHeldError, takeLock } from './system/lock.ts';
 import { makeStateDirectory } from './system/state.ts';
-
-/** A disk that is full must not keep away whoever makes room on it. */
-const NO_ROOM: ReadonlySet<string | null> = new Set(['ENOSPC', 'EDQUOT']);
 
 /**
  * Says what is about to be collected, and takes the directory's locks; null for a dry run. Rejects with a sentence
@@ -51,14 +49,49 @@ async function lockOfState(options: CollectorOptions): Promise<Lock | null> {
   const { stateDirectory, directory, log } = options;
   if (stateDirectory === undefined) return null;
   const own = stateDirectoryOf(stateDirectory, directory);
-  try {
+  const take = async () => {
     makeStateDirectory(own);
     return await takeLock(join(own, 'collector.sock'), { node: nodeOf(options) });
+  };
+  try {
+    return await take();
   } catch (error) {
-    if (!(error instanceof Error) || !NO_ROOM.has(errorCode(error.cause))) throw error;
-    log.error({ err: error }, `${error.message}; it is gone without, for room has to be made`);
-    return null;
+    // A disk that is full must not keep away whoever makes room on it.
+    if (!(error instanceof Error) || !isNoRoom(error.cause)) throw error;
+    const rest = 'it is gone without until there is room, for that has to be made';
+    log.error({ err: error }, `the lock cannot be taken: ${explain(error.cause)}; ${rest}`);
+    return lockTakenLater(take, log);
   }
+}
+
+/** Counts as held until somebody else has it; asking whether it is held tries to take it. */
+function lockTakenLater(take: () => Promise<Lock>, log: Log): Lock {
+  let lock: Lock | null = null;
+  let isLost = false;
+  let isHopeless = false;
+  let taking: Promise<void> | null = null;
+  const tryToTake = async () => {
+    try {
+      lock = await take();
+      log.info({}, 'the lock is taken now');
+    } catch (error) {
+      isLost = error instanceof LockHeldError;
+      isHopeless = !(error instanceof Error && isNoRoom(error.cause));
+      if (isHopeless && !isLost) log.error({ err: error }, `the lock cannot be taken: ${explain(error)}`);
+    }
+    taking = null;
+  };
+  return {
+    isHeld() {
+      if (lock !== null) return lock.isHeld();
+      if (!isHopeless) taking ??= tryToTake();
+      return !isLost;
+    },
+    async release() {
+      await taking;
+      await lock?.release();
+    },
+  };
 }
 
 function nodeOf({ nodeName }: CollectorOptions): string {

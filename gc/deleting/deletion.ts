@@ -4,6 +4,7 @@ import {
   errorCode,
   type FileName,
   type FileSystem,
+  isNoRoom,
   isSameStamp,
   pathOf,
   type Stamp,
@@ -31,8 +32,9 @@ export type Outcome =
 /**
  * Deletes one archive, if what has its name is still the file that `stamp` is of. It is renamed first and looked at
  * once more under a name that nobody else uses; only then it is unlinked. So whatever happens between two looks,
- * another file is never lost, and a crash leaves either the archive or a tombstone (`finishTombstone`). All of it is
- * done in the directory that has the name at the beginning, whatever has it later.
+ * another file is never lost, and a crash leaves either the archive or a tombstone (`finishTombstone`). A disk may be
+ * too full for the new name; then the last look and the unlink follow one another, for somebody has to make room. All
+ * of it is done in the directory that has the name at the beginning, whatever has it later.
  */
 export async function deleteArchive(
   files: FileSystem,
@@ -75,6 +77,7 @@ async function deleteIn(
     await files.rename(path, tombstone);
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return { kind: 'spared', reason: 'gone' };
+    if (isNoRoom(error)) return unlinkAtOnce(files, directory, file, stamp);
     return { kind: 'failed', operation: 'rename', error };
   }
   return finish(files, directory, name, file, stamp);
@@ -131,6 +134,28 @@ async function finish(
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return { kind: 'spared', reason: 'gone' };
     return { kind: 'failed', operation: 'unlink', error, tombstone: name };
+  }
+}
+
+/**
+ * Without a tombstone: a rename adds the new name before it takes the old one away, and where the blocks of the
+ * directory and of the disk are full there is no room for it.
+ */
+async function unlinkAtOnce(
+  files: FileSystem,
+  directory: string,
+  file: string,
+  stamp: Stamp,
+): Promise<Outcome> {
+  const path = pathOf(directory, file);
+  try {
+    const reason = reasonToSpare(files, directory, path, file, stamp);
+    if (reason !== null) return { kind: 'spared', reason };
+    await files.unlink(path);
+    return { kind: 'deleted' };
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return { kind: 'spared', reason: 'gone' };
+    return { kind: 'failed', operation: 'unlink', error };
   }
 }
 

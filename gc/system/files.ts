@@ -113,6 +113,12 @@ const WORDS: ReadonlyMap<string, string> = new Map([
   ['EADDRNOTAVAIL', 'this machine has no such address'],
 ]);
 
+/** Whether an error says that the disk, or its quota, is used up. */
+export function isNoRoom(error: unknown): boolean {
+  const code = errorCode(error);
+  return code === 'ENOSPC' || code === 'EDQUOT';
+}
+
 /** What went wrong in words, with the code: `permission denied (EACCES)`. Never holds a path. */
 export function explain(error: unknown): string {
   const code = errorCode(error);

@@ -1,5 +1,16 @@
 import assert from 'node:assert/strict';
-import { closeSync, linkSync, lstatSync, mkdirSync, openSync, statfsSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  fsyncSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  statfsSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -49,6 +60,29 @@ function fill(directory: string, pod: string, count: number, memory = MIB): stri
   return Array.from({ length: count }, (_, number) =>
     put(directory, { namespace: 'shop', pod, memory }, (count - number) * HOUR_S),
   );
+}
+
+/** Does something until the disk is full. */
+function untilFull(act: (number: number) => void): void {
+  try {
+    for (let number = 0; ; number += 1) act(number);
+  } catch (error) {
+    assert.match(String(error), /ENOSPC/);
+  }
+}
+
+function useBlocks(disk: Mounted): void {
+  const filler = openSync(join(disk.outside, 'filler'), 'w');
+  // What is written late takes blocks late.
+  for (const bytes of [MIB, 4_096, 4_096, 4_096]) {
+    untilFull(() => void writeSync(filler, Buffer.alloc(bytes, 1)));
+    fsyncSync(filler);
+  }
+  closeSync(filler);
+}
+
+function useInodes(disk: Mounted): void {
+  untilFull((number) => writeFileSync(join(disk.outside, `filler-${number}`), ''));
 }
 
 const KINDS: readonly (readonly [string, () => Promise<Mounted>])[] = [
@@ -168,6 +202,36 @@ describe('disk pressure', { concurrency: 3 }, () => {
           await gc.stop();
         }
       });
+    });
+  }
+
+  for (const [what, use] of [
+    ['a block', useBlocks],
+    ['an inode', useInodes],
+  ] as const) {
+    it(`without ${what} left on the disk that its state is on, too, it starts and makes room`, async () => {
+      const disk = await mounts.ext4(40, '-b', '4096', '-N', '200');
+      const directory = directoryOf(disk);
+      // 66 names of 50 bytes fill the one block of the directory: there is no room for the name of a tombstone.
+      const names = fill(directory, 'cart', 66, 512);
+      assert.equal(lstatSync(directory).size, 4_096);
+      use(disk);
+      const { free, freeInodes } = usage(disk);
+      assert.equal(what === 'a block' ? free : freeInodes, 0);
+      const state = join(at(disk), '.s');
+      const spec = { namespacePolicies: [{ namespace: 'shop', maxCheckpoints: 5 }] };
+      const gc = collect(mounts, at(disk), spec, '--state-directory', state, '--rescan', '1s');
+      try {
+        await eventually(async () => assert.deepEqual(tars(directory), names.slice(-5)), SOON);
+        assert.equal(times(gc, /the lock cannot be taken: no space left \(ENOSPC\); it is gone without/), 1);
+        await eventually(async () => {
+          const [own = ''] = readdirSync(join(directory, '.s'));
+          const kept = readdirSync(join(directory, '.s', own));
+          assert.deepEqual(kept.toSorted(), ['circuit-breaker.json', 'collector.sock']);
+        }, SOON);
+      } finally {
+        await gc.stop();
+      }
     });
   }
 

@@ -188,7 +188,7 @@ describe('what keeps a collector from deleting is told once, tried again, and ho
     const { code } = await gc.ended;
     assert.equal(code, 0, `${gc.out}${JSON.stringify(gc.lines)}`);
     assert.deepEqual(tars(directory), names.slice(-2));
-    assert.equal(times(gc, /the state directory .* cannot be made: no space left \(ENOSPC\)/), 1);
+    assert.equal(times(gc, /the lock cannot be taken: no space left \(ENOSPC\)/), 1);
   });
 });
 

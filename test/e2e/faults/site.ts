@@ -7,7 +7,8 @@ import { type GcProcess, startGc } from '../gc-process.ts';
 import { type PolicyCluster, startPolicyCluster } from '../policies/cluster.ts';
 import { resource } from '../policies/row.ts';
 
-const RBAC = join(import.meta.dirname, '../../../manifests/base/collector-rbac.yaml');
+/** The rights of the collector's service account, as the manifests have them. */
+export const COLLECTOR_RBAC = join(import.meta.dirname, '../../../manifests/base/collector-rbac.yaml');
 
 /** A cluster with the webhook, and nodes' directories whose collectors reach it by a way that can be cut. */
 export interface Site extends AsyncDisposable {
@@ -34,7 +35,7 @@ export async function startSite(namespaces: readonly string[]): Promise<Site> {
   const account = await plane.asUser('system:serviceaccount:checkpoint-warden:collector');
   await copyKubeconfigToPort(account, way.port, kubeconfig);
   await kubectl('create', 'namespace', 'checkpoint-warden');
-  await plane.apply(readFileSync(RBAC, 'utf8'));
+  await plane.apply(readFileSync(COLLECTOR_RBAC, 'utf8'));
   for (const namespace of namespaces) await kubectl('create', 'namespace', namespace);
   let directories = 0;
   return {

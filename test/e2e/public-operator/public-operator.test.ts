@@ -11,7 +11,7 @@ import { freePort } from '../../cluster/port.ts';
 import { MIB, put, tars, writeSparse } from '../faults/archives.ts';
 import { deleted, times } from '../faults/collecting.ts';
 import { makeMounts } from '../faults/mounts.ts';
-import { type Site, startSite } from '../faults/site.ts';
+import { COLLECTOR_RBAC, type Site, startSite } from '../faults/site.ts';
 import type { GcProcess } from '../gc-process.ts';
 import { resource } from '../policies/row.ts';
 import { fill, HOUR_S, holding, left, SOON } from './kit.ts';
@@ -53,7 +53,7 @@ describe('faults of the public operator that this one does not have', () => {
     const gone = fill(directory, 1, { pod: 'gone', podUid: 'no-pod-had-it' });
     await site.govern(directory, 'orphanGracePeriod: 1s\nglobalPolicy: {retainOrphan: false}');
     site.way.cut();
-    start(directory);
+    const gc = start(directory);
     await sleep(4_000);
     assert.equal(tars(directory).length, 23, 'it starts without the API server');
     site.way.restore();
@@ -64,8 +64,12 @@ describe('faults of the public operator that this one does not have', () => {
       assert.deepEqual(tars(directory), names.toSorted(), outage);
     }
     site.way.restore();
+    // It answers, and with an error: the collector may not look at pods any more.
+    await site.cluster.kubectl('delete', '-f', COLLECTOR_RBAC);
+    await eventually(async () => assert.ok(gc.said(/could not be looked up .*403/)), SOON);
     await sleep(3_000);
     assert.deepEqual(tars(directory), names.toSorted());
+    await site.cluster.kubectl('apply', '-f', COLLECTOR_RBAC);
     assert.equal(gone.length, 1, 'the one whose pod is really gone went as soon as somebody could prove it');
   });
 

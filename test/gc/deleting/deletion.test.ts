@@ -4,6 +4,7 @@ import { deleteArchive, finishTombstone, type Outcome } from '../../../gc/deleti
 import { readTombstone, tombstoneName } from '../../../gc/deleting/tombstones.ts';
 import type { FileSystem } from '../../../gc/system/files.ts';
 import { HookedFiles } from '../collector-bench.ts';
+import type { FakeFiles } from '../fake-files.ts';
 
 const DIRECTORY = '/d';
 const FILE = 'checkpoint-a.tar';
@@ -261,6 +262,31 @@ describe('deletion', () => {
       assert.equal(shown(await deleteArchive(files, DIRECTORY, FILE, meant, NOW)), outcome);
       files.before = () => {};
       if (name !== 'a link has its name') assert.deepEqual(contents(), left);
+    });
+  }
+
+  for (const code of ['ENOSPC', 'EDQUOT']) {
+    it(`unlinks it at once where there is no room for a tombstone (${code})`, async () => {
+      const { files, stamp, contents } = world();
+      files.real.fault('rename', PATH, code);
+      assert.equal(shown(await deleteArchive(files, DIRECTORY, FILE, stamp(), NOW)), 'deleted');
+      assert.deepEqual(contents(), []);
+    });
+  }
+
+  for (const [name, act, outcome, left] of [
+    ['was written over', (files) => files.write(PATH, 'newer', 6), 'changed', [`${FILE}: newer`]],
+    ['was pinned', (files) => files.write(`${PATH}.keep`, ''), 'pinned', [`${FILE}: old`, `${FILE}.keep: `]],
+    ['has gone', (files) => files.remove(PATH), 'gone', []],
+  ] as readonly (readonly [string, (files: FakeFiles) => void, string, readonly string[]])[]) {
+    it(`but not what ${name} since the first look`, async () => {
+      const { files, stamp, contents } = world();
+      const meant = stamp();
+      files.real.fault('rename', PATH, 'ENOSPC');
+      once(files, 'rename', 1, () => act(files.real));
+      assert.equal(shown(await deleteArchive(files, DIRECTORY, FILE, meant, NOW)), outcome);
+      files.before = () => {};
+      assert.deepEqual(contents(), left);
     });
   }
 
