@@ -48,6 +48,14 @@ after(() => {
   rmSync(scratch, { recursive: true, force: true });
 });
 
+/** Between the look at a file and what is done to it pass 20 ms, in which much can happen. */
+const CHANGES = 'rename,renameat,renameat2,unlink,unlinkat,link,linkat';
+const SLOWLY = [
+  // The tracer in the background, so that signals reach the collector.
+  ...['strace', '-D', '-f', '-qq', '-o', '/dev/null', '-e', `trace=${CHANGES}`],
+  ...['-e', `inject=${CHANGES}:delay_enter=20000`],
+];
+
 interface Site {
   readonly directory: string;
   readonly outside: string;
@@ -133,7 +141,8 @@ describe('a collector among links', () => {
     const before = stateOf(outside);
     const events: string[] = [];
     const watcher = watch(outside, (kind, name) => void events.push(`${kind} ${name}`));
-    const gc = startGc(['--directory', directory, '--policies', policies, '--state-directory', state]);
+    const args = ['--directory', directory, '--policies', policies, '--state-directory', state];
+    const gc = startGc(args, SLOWLY);
     const deleted = () => gc.lines.filter(({ message }) => message === 'deleted').length;
     try {
       const link = `${directory}-link`;
