@@ -172,6 +172,9 @@ export class Collector {
     const isOurs = (file: string) => enforcer.isDeleting(file);
     const onlyOurs = change.added.length + change.modified.length === 0;
     plans.take(change, onlyOurs && change.removed.every(({ file }) => isOurs(file)));
+    // A look found it gone or replaced. It may be back by now, and no event tells of that.
+    if (change.directoryChanged && !change.directory.ok)
+      this.#rescanAt = Math.min(this.#rescanAt, this.#parts.clock.now() + LEAST_BETWEEN_SCANS_MS);
     telling.archives(change);
     if (journal.take(change, isOurs) && active.checkpointTaken()) {
       plans.takeAll();

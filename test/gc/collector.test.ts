@@ -417,6 +417,21 @@ describe('collector: when it must not delete', () => {
     await bench.collector.stop();
   });
 
+  it('goes on soon when its directory was another one for a moment', async () => {
+    const bench = new CollectorBench([KEEP_TWO]);
+    await bench.start();
+    const { real } = bench.files;
+    await real.rename(DIRECTORY, '/away');
+    real.mkdir(DIRECTORY);
+    await bench.parts.inventory.look(['checkpoint-1.tar']);
+    assert.equal(bench.parts.inventory.state.ok, false);
+    real.remove(DIRECTORY);
+    await real.rename('/away', DIRECTORY);
+    await bench.clock.advance(3_000);
+    assert.equal(bench.parts.inventory.state.ok, true);
+    await bench.collector.stop();
+  });
+
   it('before the scan that the watch asks for, and not more often than every two seconds', async () => {
     const bench = new CollectorBench([KEEP_TWO]);
     await bench.start();

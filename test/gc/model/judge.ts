@@ -275,7 +275,9 @@ export class Judge implements Witness {
     const { clock, policies } = this.#node;
     const { breaker, confirmed, rules } = resource;
     if (confirmed.length > 0 || rules.some(({ retainOrphan }) => !retainOrphan)) return null;
-    if (!policies.isNewerThan(PROBATION_MS, resource, clock.elapsed())) return null;
+    // Where events are lost it is counted in parts, as they are found.
+    if (this.windowMs() >= RESCAN_MS || !policies.isNewerThan(PROBATION_MS, resource, clock.elapsed()))
+      return null;
     const own = [...fates.values()].filter(({ action, by }) => {
       return action === 'delete' && by !== null && ('rules' in by ? by : by.resource) === resource;
     }).length;
