@@ -276,7 +276,9 @@ export class Collector {
     this.#wantsScan = false;
     this.#rescanAt = began + rescanMs * (0.9 + 0.2 * random());
     if (!this.#parts.isAlone()) return this.#giveUp();
-    const state = await inventory.scan();
+    let state = await inventory.scan();
+    // Another directory than before: from the second scan on it is known which.
+    if (!state.ok && inventory.identity !== null) state = await inventory.scan();
     watch.check();
     metrics.directoryOk.set(state.ok ? 1 : 0);
     if (state.ok) {

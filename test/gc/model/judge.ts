@@ -191,13 +191,16 @@ export class Judge implements Witness {
     };
     const why = ofPass();
     if (why === null) return null;
+    const perhaps = policies.perhapsLeaving(api.moment);
+    const sets = [[], perhaps, ...perhaps.map((each) => [each])];
     for (const promised of this.#withPromises(archives, snapshot)) {
-      const known = [...policies.newest, ...leaving];
-      if (asks(known, promised) === null) return null;
-      // A request goes by the time that it was, until the new one is believed.
-      const { elapsed } = api.moment;
-      if (elapsed - clockSetAt > DOUBT_MS + HINT_MS) continue;
-      if (asks(known, promised, true, now - setAheadBy) === null) return null;
+      for (const set of sets) {
+        const known = [...policies.newest, ...leaving, ...set];
+        if (asks(known, promised) === null) return null;
+        // A request goes by the time that it was, until the new one is believed.
+        const isDoubted = api.moment.elapsed - clockSetAt <= DOUBT_MS + HINT_MS;
+        if (isDoubted && asks(known, promised, true, now - setAheadBy) === null) return null;
+      }
     }
     return why;
   }
