@@ -38,7 +38,8 @@ export class Journal {
       this.#rewritten.clear();
       this.#old.clear();
       for (const { file, state, modifiedAt } of change.added) {
-        if (state === 'growing' && modifiedAt < this.#options.now() - OLD_MS) this.#old.add(file);
+        // One from the future was written some time ago, too.
+        if (state === 'growing' && Math.abs(this.#options.now() - modifiedAt) > OLD_MS) this.#old.add(file);
       }
       return false;
     }

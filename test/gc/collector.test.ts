@@ -380,6 +380,16 @@ describe('collector: when it must not delete', () => {
     await bench.collector.stop();
   });
 
+  it('takes an archive from the future for no news at each start', async () => {
+    const bench = new CollectorBench([KEEP_TWO]);
+    bench.put(named(1), { ageMs: -HOUR });
+    await bench.start();
+    await bench.clock.advance(5_000);
+    assert.equal(bench.parts.inventory.get(named(1))?.state, 'complete');
+    assert.deepEqual(bench.audit, []);
+    await bench.collector.stop();
+  });
+
   it('waits no longer than ever for another try when the clock is set back', async () => {
     const bench = new CollectorBench([KEEP_TWO]);
     four(bench);

@@ -9,31 +9,35 @@ export interface Content {
   /** Null where it is not whole, or names nobody. */
   readonly identity: Identity | null;
   readonly staleTailBytes: number;
+  /** Files that are named `spec.dump`. */
+  readonly specs: number;
 }
 
 const BLOCK = 512;
-const NOTHING: Content = { whole: false, identity: null, staleTailBytes: 0 };
+const NOTHING: Content = { whole: false, identity: null, staleTailBytes: 0, specs: 0 };
 const known = new WeakMap<Buffer, Content>();
 
 export function contentOf(bytes: Buffer): Content {
   const seen = known.get(bytes);
   if (seen !== undefined) return seen;
-  const content = read(bytes);
+  const content = readContent(bytes);
   known.set(bytes, content);
   return content;
 }
 
-function read(bytes: Buffer): Content {
+/** The same of bytes that may change. */
+export function readContent(bytes: Buffer): Content {
   const specs: Buffer[] = [];
   for (let at = 0; at + BLOCK <= bytes.length; ) {
-    const header = new Header(bytes, at);
+    const header = headerAt(bytes, at);
+    if (header === null) return NOTHING;
     if (header.nullBlock) {
       const second = bytes.subarray(at + BLOCK, at + 2 * BLOCK);
       if (second.length < BLOCK || second.some((byte) => byte !== 0)) return NOTHING;
       const staleTailBytes = bytes.length - at - 2 * BLOCK;
       const [only, more] = specs;
       const identity = only === undefined || more !== undefined ? null : identityIn(only.toString());
-      return { whole: true, identity, staleTailBytes };
+      return { whole: true, identity, staleTailBytes, specs: specs.length };
     }
     if (!header.cksumValid || header.size === undefined) return NOTHING;
     const end = at + BLOCK + header.size;
@@ -41,6 +45,15 @@ function read(bytes: Buffer): Content {
     at = Math.ceil(end / BLOCK) * BLOCK;
   }
   return NOTHING;
+}
+
+/** Null for one with a number that the package refuses. */
+function headerAt(bytes: Buffer, at: number): Header | null {
+  try {
+    return new Header(bytes, at);
+  } catch {
+    return null;
+  }
 }
 
 const KEY = 'io.kubernetes.cri.';
