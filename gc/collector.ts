@@ -189,6 +189,9 @@ export class Collector {
     const isOurs = (file: string) => enforcer.isDeleting(file);
     const onlyOurs = change.added.length + change.modified.length === 0;
     plans.take(change, onlyOurs && change.removed.every(({ file }) => isOurs(file)));
+    // A look found it gone or replaced. It may be back by now, and no event tells of that.
+    if (change.directoryChanged && !change.directory.ok)
+      this.#rescanAt = Math.min(this.#rescanAt, this.#parts.clock.now() + LEAST_BETWEEN_SCANS_MS);
     telling.archives(change);
     if (journal.take(change, isOurs) && active.checkpointTaken()) {
       plans.takeAll();
@@ -308,7 +311,9 @@ export class Collector {
     if (!this.#parts.isAlone()) return this.#giveUp();
     this.#parts.state.retry();
     const wasOk = inventory.state.ok;
-    const state = await this.#scan();
+    let state = await this.#scan();
+    // Another directory than before: from the second scan on it is known which.
+    if (!state.ok && inventory.identity !== null) state = await this.#scan();
     const apartMs = Math.min((clock.now() - began) / SCAN_SHARE, LONGEST_STRETCH * rescanMs);
     if (Number.isFinite(apartMs)) this.#rescanAt = Math.max(this.#rescanAt, began + apartMs);
     watch.check();

@@ -39,9 +39,10 @@ export class Journal {
       this.#begun = change.directory.ok;
       this.#rewritten.clear();
       this.#old.clear();
-      const old = this.#options.now() - OLD_MS;
-      for (const archive of this.#options.archives())
-        if (archive.state === 'growing' && archive.modifiedAt < old) this.#old.add(archive.file);
+      for (const { file, state, modifiedAt } of this.#options.archives()) {
+        // One from the future was written some time ago, too.
+        if (state === 'growing' && Math.abs(this.#options.now() - modifiedAt) > OLD_MS) this.#old.add(file);
+      }
       return false;
     }
     if (!this.#begun) return false;

@@ -428,6 +428,16 @@ describe('collector: when it must not delete', () => {
     await bench.collector.stop();
   });
 
+  it('takes an archive from the future for no news at each start', async () => {
+    const bench = new CollectorBench([KEEP_TWO]);
+    bench.put(named(1), { ageMs: -HOUR });
+    await bench.start();
+    await bench.clock.advance(5_000);
+    assert.equal(bench.parts.inventory.get(named(1))?.state, 'complete');
+    assert.deepEqual(bench.audit, []);
+    await bench.collector.stop();
+  });
+
   it('waits no longer than ever for another try when the clock is set back', async () => {
     const bench = new CollectorBench([KEEP_TWO]);
     four(bench);
@@ -465,6 +475,21 @@ describe('collector: when it must not delete', () => {
     bench.files.before = () => {};
     await bench.clock.advance(2 * MINUTE);
     assert.equal(bench.parts.inventory.get(named(1))?.identity?.namespace, 'shop');
+    await bench.collector.stop();
+  });
+
+  it('goes on soon when its directory was another one for a moment', async () => {
+    const bench = new CollectorBench([KEEP_TWO]);
+    await bench.start();
+    const { real } = bench.files;
+    await real.rename(DIRECTORY, '/away');
+    real.mkdir(DIRECTORY);
+    await bench.parts.inventory.look(['checkpoint-1.tar']);
+    assert.equal(bench.parts.inventory.state.ok, false);
+    real.remove(DIRECTORY);
+    await real.rename('/away', DIRECTORY);
+    await bench.clock.advance(3_000);
+    assert.equal(bench.parts.inventory.state.ok, true);
     await bench.collector.stop();
   });
 

@@ -20,6 +20,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { eventually } from '../../cluster/eventually.ts';
 import { requireForNodes } from '../../cluster/nodes/requirements.ts';
 import { makeArchive } from '../../fixtures/make-archive.ts';
 import { startGc } from '../gc-process.ts';
@@ -47,6 +48,20 @@ after(() => {
   sockets = [];
   rmSync(scratch, { recursive: true, force: true });
 });
+
+/** Between the look at a file and what is done to it pass 20 ms, in which much can happen. */
+const CHANGES = 'rename,renameat,renameat2,unlink,unlinkat,link,linkat';
+const SLOWLY = [
+  // The tracer in the background, so that signals reach the collector.
+  ...['strace', '-D', '-f', '-qq', '-o', '/dev/null', '-e', `trace=${CHANGES}`],
+  ...['-e', `inject=${CHANGES}:delay_enter=20000`],
+];
+
+/** Archives at a time, and how often the directory is swapped while they are deleted. */
+const MANY = 40;
+const SWAPS = 4;
+/** Milliseconds. */
+const SOON = 20_000;
 
 interface Site {
   readonly directory: string;
@@ -130,21 +145,27 @@ describe('a collector among links', () => {
 
   it('its directory swapped for a link and back, again and again: what the link leads to is not touched', async () => {
     const { directory, outside, state } = makeSite();
+    for (let number = 6; number <= MANY; number += 1)
+      writeFileSync(join(outside, `checkpoint-${number}.tar`), `not ours ${number}`);
     const before = stateOf(outside);
     const events: string[] = [];
     const watcher = watch(outside, (kind, name) => void events.push(`${kind} ${name}`));
-    const gc = startGc(['--directory', directory, '--policies', policies, '--state-directory', state]);
+    const args = ['--directory', directory, '--policies', policies, '--state-directory', state];
+    const gc = startGc(args, SLOWLY);
     const deleted = () => gc.lines.filter(({ message }) => message === 'deleted').length;
     try {
       const link = `${directory}-link`;
       const away = `${directory}-away`;
-      for (let round = 0, end = Date.now() + 8_000; Date.now() < end; round += 1) {
-        put(directory, `checkpoint-${(round % 5) + 1}.tar`, 600 - (round % 500));
-        await sleep(round % 7 === 0 ? 400 : round % 5);
+      for (let round = 0; round < SWAPS; round += 1) {
+        for (let number = 1; number <= MANY; number += 1)
+          put(directory, `checkpoint-${number}.tar`, 600 - number);
+        // In the midst of its deletions.
+        const before = deleted();
+        await eventually(async () => assert.ok(deleted() > before + 2), SOON);
         symlinkSync(outside, link);
         renameSync(directory, away);
         renameSync(link, directory);
-        if (round % 3 === 0) await sleep(1);
+        await sleep(60);
         rmSync(directory);
         renameSync(away, directory);
       }
@@ -154,7 +175,6 @@ describe('a collector among links', () => {
       await gc.kill();
       watcher.close();
     }
-    assert.ok(deleted() > 5, `only ${deleted()} deletions`);
     assert.deepEqual(events, []);
     assert.deepEqual(stateOf(outside), before);
   });

@@ -106,6 +106,12 @@ const IN_PLACE: readonly Mutation[] = [
     buffer[at] = random(256);
     return [at, at + 1];
   },
+  function flipInNames({ buffer, pristine, deciding }, random) {
+    const [from, to] = deciding.length > 0 ? pick(deciding, random) : [0, pristine.length];
+    const at = from + random(to - from);
+    buffer[at] = random(256);
+    return [at, at + 1];
+  },
   function zeroBlock({ buffer, pristine }, random) {
     const at = random(pristine.length >> 9) << 9;
     buffer.fill(0, at, at + BLOCK);

@@ -1,46 +1,69 @@
-import { Header } from 'tar';
 import type { Identity } from '../../../policy/types.ts';
 import { archive, entry, spec } from '../archives.ts';
 
-/** What an archive's bytes say, read in the plainest way, by the npm package `tar` and not by the reader under test. */
+/** What an archive's bytes say, read in the plainest way, and not by the reader under test. */
 export interface Content {
   /** It ends with two zero blocks. */
   readonly whole: boolean;
   /** Null where it is not whole, or names nobody. */
   readonly identity: Identity | null;
   readonly staleTailBytes: number;
+  /** Files that are named `spec.dump`. */
+  readonly specs: number;
 }
 
 const BLOCK = 512;
-const NOTHING: Content = { whole: false, identity: null, staleTailBytes: 0 };
+const NOTHING: Content = { whole: false, identity: null, staleTailBytes: 0, specs: 0 };
 const known = new WeakMap<Buffer, Content>();
 
 export function contentOf(bytes: Buffer): Content {
   const seen = known.get(bytes);
   if (seen !== undefined) return seen;
-  const content = read(bytes);
+  const content = readContent(bytes);
   known.set(bytes, content);
   return content;
 }
 
-function read(bytes: Buffer): Content {
+/** The same of bytes that may change. */
+export function readContent(bytes: Buffer): Content {
   const specs: Buffer[] = [];
   for (let at = 0; at + BLOCK <= bytes.length; ) {
-    const header = new Header(bytes, at);
-    if (header.nullBlock) {
+    const header = headerAt(bytes, at);
+    if (header === null) return NOTHING;
+    if (header.isZero) {
       const second = bytes.subarray(at + BLOCK, at + 2 * BLOCK);
       if (second.length < BLOCK || second.some((byte) => byte !== 0)) return NOTHING;
       const staleTailBytes = bytes.length - at - 2 * BLOCK;
       const [only, more] = specs;
       const identity = only === undefined || more !== undefined ? null : identityIn(only.toString());
-      return { whole: true, identity, staleTailBytes };
+      return { whole: true, identity, staleTailBytes, specs: specs.length };
     }
-    if (!header.cksumValid || header.size === undefined) return NOTHING;
     const end = at + BLOCK + header.size;
     if (header.path === 'spec.dump') specs.push(bytes.subarray(at + BLOCK, end));
     at = Math.ceil(end / BLOCK) * BLOCK;
   }
   return NOTHING;
+}
+
+interface Header {
+  readonly isZero: boolean;
+  readonly path: string;
+  readonly size: number;
+}
+
+/** Null where its checksum does not hold, or its size is no number. */
+function headerAt(bytes: Buffer, at: number): Header | null {
+  const block = bytes.subarray(at, at + BLOCK);
+  if (block.every((byte) => byte === 0)) return { isZero: true, path: '', size: 0 };
+  const sum = block.reduce((total, byte, index) => total + (index >= 148 && index < 156 ? 32 : byte), 0);
+  const size = block[124] === 0x80 ? Number(block.readBigUInt64BE(128)) : octal(block, 124, 12);
+  if (octal(block, 148, 8) !== sum || size === null) return null;
+  return { isZero: false, path: block.toString('latin1', 0, 100).split('\0', 1)[0] ?? '', size };
+}
+
+function octal(block: Buffer, at: number, length: number): number | null {
+  const digits = /^ *([0-7]*)[ \0]*$/.exec(block.toString('latin1', at, at + length))?.[1];
+  return digits === undefined ? null : Number.parseInt(digits || '0', 8);
 }
 
 const KEY = 'io.kubernetes.cri.';

@@ -191,13 +191,16 @@ export class Judge implements Witness {
     };
     const why = ofPass();
     if (why === null) return null;
+    const perhaps = policies.perhapsLeaving(api.moment);
+    const sets = [[], perhaps, ...perhaps.map((each) => [each])];
     for (const promised of this.#withPromises(archives, snapshot)) {
-      const known = [...policies.newest, ...leaving];
-      if (asks(known, promised) === null) return null;
-      // A request goes by the time that it was, until the new one is believed.
-      const { elapsed } = api.moment;
-      if (elapsed - clockSetAt > DOUBT_MS + HINT_MS) continue;
-      if (asks(known, promised, true, now - setAheadBy) === null) return null;
+      for (const set of sets) {
+        const known = [...policies.newest, ...leaving, ...set];
+        if (asks(known, promised) === null) return null;
+        // A request goes by the time that it was, until the new one is believed.
+        const isDoubted = api.moment.elapsed - clockSetAt <= DOUBT_MS + HINT_MS;
+        if (isDoubted && asks(known, promised, true, now - setAheadBy) === null) return null;
+      }
     }
     return why;
   }
@@ -275,7 +278,9 @@ export class Judge implements Witness {
     const { clock, policies } = this.#node;
     const { breaker, confirmed, rules } = resource;
     if (confirmed.length > 0 || rules.some(({ retainOrphan }) => !retainOrphan)) return null;
-    if (!policies.isNewerThan(PROBATION_MS, resource, clock.elapsed())) return null;
+    // Where events are lost it is counted in parts, as they are found.
+    if (this.windowMs() >= RESCAN_MS || !policies.isNewerThan(PROBATION_MS, resource, clock.elapsed()))
+      return null;
     const own = [...fates.values()].filter(({ action, by }) => {
       return action === 'delete' && by !== null && ('rules' in by ? by : by.resource) === resource;
     }).length;

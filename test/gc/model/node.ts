@@ -188,7 +188,9 @@ export class ModelNode {
   #tellPolicies(): void {
     const elapsed = this.clock.elapsed();
     const cameAt = Math.max(this.directory.cameAt, this.disturbedAt);
-    const mayHaveCome = elapsed - cameAt < this.judge.windowMs() + 2_000;
+    // What was made within the minute before its start is news to a new process, once it stands still.
+    const isNew = elapsed - (this.process?.startedAt ?? elapsed) < 9_000;
+    const mayHaveCome = elapsed - cameAt < this.judge.windowMs() + (isNew ? 72_000 : 2_000);
     this.policies.tell([...this.declared.values()], this.api.moment, mayHaveCome);
   }
 

@@ -13,10 +13,17 @@ interface Entry {
   readonly mayAct: boolean;
 }
 
+interface Leaving {
+  readonly resource: PolicyResource;
+  readonly since: Moment;
+  /** Whether it did act. */
+  readonly isCertain: boolean;
+}
+
 /** Which policies a process was told, and which of them may act: the design's sentences once more. */
 export class PolicyTruth {
   #entries = new Map<string, Entry>();
-  #leaving: { readonly resource: PolicyResource; readonly since: Moment }[] = [];
+  #leaving: Leaving[] = [];
   #isFirst = true;
   /** When each spec was first told, by the clock that only goes on. */
   readonly #firstTold = new Map<string, number>();
@@ -59,12 +66,10 @@ export class PolicyTruth {
       const entry = acts
         ? { acting: resource, pending: null, mayAct: false }
         : { acting: isSame ? former : null, pending: resource, mayAct: mayHaveCome || old?.mayAct === true };
-      if (former !== null && old?.mayAct !== true) this.#leave(former, entry.acting, now);
+      this.#leaveAll(old, entry.acting, now);
       this.#entries.set(key, entry);
     }
-    for (const [key, { acting, mayAct }] of before) {
-      if (!this.#entries.has(key) && acting !== null && !mayAct) this.#leave(acting, null, now);
-    }
+    for (const [key, old] of before) if (!this.#entries.has(key)) this.#leaveAll(old, null, now);
     this.#isFirst = false;
   }
 
@@ -85,9 +90,19 @@ export class PolicyTruth {
   }
 
   /** What was removed within the last minute goes on protecting. */
-  leaving({ wall, elapsed }: Moment): readonly PolicyResource[] {
-    const isRecent = (since: Moment) => Math.max(wall - since.wall, elapsed - since.elapsed) < LEAVING_MS;
-    return this.#leaving.filter(({ since }) => isRecent(since)).map(({ resource }) => resource);
+  leaving(moment: Moment): readonly PolicyResource[] {
+    return this.#recent(moment).flatMap(({ resource, isCertain }) => (isCertain ? resource : []));
+  }
+
+  /** What goes on so if it had begun to act, which nobody can tell. */
+  perhapsLeaving(moment: Moment): readonly PolicyResource[] {
+    return this.#recent(moment).flatMap(({ resource, isCertain }) => (isCertain ? [] : resource));
+  }
+
+  #recent({ wall, elapsed }: Moment): readonly Leaving[] {
+    const isRecent = ({ since }: Leaving) =>
+      Math.max(wall - since.wall, elapsed - since.elapsed) < LEAVING_MS;
+    return this.#leaving.filter(isRecent);
   }
 
   /** Whether this spec was never told before the last so many milliseconds. */
@@ -95,7 +110,12 @@ export class PolicyTruth {
     return elapsed - (this.#firstTold.get(canonicalSpec) ?? elapsed) < ms;
   }
 
-  #leave(former: PolicyResource, successor: PolicyResource | null, since: Moment): void {
+  #leaveAll(old: Entry | undefined, successor: PolicyResource | null, now: Moment): void {
+    if (old?.acting) this.#leave(old.acting, successor, now, !old.mayAct);
+    if (old?.pending && old.mayAct) this.#leave(old.pending, successor, now, false);
+  }
+
+  #leave(former: PolicyResource, successor: PolicyResource | null, since: Moment, isCertain: boolean): void {
     const isSuccessor = successor?.reference.uid === former.reference.uid;
     const targets = new Set(isSuccessor ? successor?.rules.map(({ scope }) => scopeLabel(scope)) : []);
     const dropped = former.rules.filter(({ scope }) => !targets.has(scopeLabel(scope)));
@@ -105,6 +125,6 @@ export class PolicyTruth {
     const name = `${former.reference.name} (removed ${this.#leaving.length})`;
     const copy: PolicyResource = { ...rest, reference: { ...former.reference, name }, rules };
     for (const rule of dropped) rules.push({ ...rule, resource: copy });
-    this.#leaving.push({ resource: copy, since });
+    this.#leaving.push({ resource: copy, since, isCertain });
   }
 }
