@@ -122,6 +122,7 @@ export class Collector {
   async start(open: () => Promise<unknown> = async () => {}): Promise<void> {
     this.#parts.watch.start();
     await Promise.all([open(), this.prepare()]);
+    if (!this.#stopping) this.#parts.log.info({}, 'the directory was looked at, and the policies are known');
     this.#isLooping = true;
     this.wake();
     await this.idle();
