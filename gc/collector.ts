@@ -63,8 +63,8 @@ const MOMENT_MS = 50;
 /** However often the watch asks for one. */
 const LEAST_BETWEEN_SCANS_MS = 2_000;
 
-/** A scan takes at most this part of the time: the rescans of 100,000 archives are 90 seconds apart rather than 60. */
-const SCAN_SHARE = 1 / 250;
+/** A scan takes at most this part of the time: the rescans of 100,000 archives are two minutes apart rather than one. */
+const SCAN_SHARE = 1 / 330;
 
 /** However long a scan takes, as the first one does that reads every archive. */
 const LONGEST_STRETCH = 3;

@@ -1,6 +1,6 @@
 import type { PolicySet } from './govern.ts';
 import { bucketKey } from './order.ts';
-import { planNamespace } from './plan.ts';
+import { type DeletionPlan, planDeletions } from './plan.ts';
 import { apart, bucketLabel, NOTHING_LEFT, OLDEST_FIRST } from './reasons.ts';
 import type {
   Archive,
@@ -8,7 +8,6 @@ import type {
   CheckpointRequest,
   Decision,
   Instant,
-  Plan,
   Reservation,
   Rule,
   Usage,
@@ -67,14 +66,14 @@ export function roomFor(request: CheckpointRequest, usage: Usage, policies: Poli
     return { fits: false, excess: { ...found, underWay: countUnderWay(found, come, request, policies) } };
   }
   // Of the archives that count with it; what keepLast holds goes only when the new one has come.
-  const evict = deletionsOf(meanwhile).filter(({ archive }) =>
+  const evict = meanwhile.deletions.filter(({ archive }) =>
     rules.some((rule) => rule.buckets.some((each) => sharesBucket(archive, request, each, rule, policies))),
   );
   return { fits: true, evict };
 }
 
-function planOf({ present, underWay, newcomer }: Outlook, policies: PolicySet, now: Instant): Plan {
-  return planNamespace([...present, ...underWay, newcomer], policies, now);
+function planOf({ present, underWay, newcomer }: Outlook, policies: PolicySet, now: Instant): DeletionPlan {
+  return planDeletions([...present, ...underWay, newcomer], policies, now);
 }
 
 /** An archive that no deletion of others makes room for. */
@@ -99,16 +98,16 @@ function tooLarge({ expectedBytes }: CheckpointRequest, rules: readonly Rule[]):
 type Found = Omit<Excess, 'underWay'>;
 
 /** The newcomer itself would go, or another for it although the policy says `RejectNew`. */
-function displaced(outlook: Outlook, after: Plan, policies: PolicySet, now: Instant): Found | null {
+function displaced(outlook: Outlook, after: DeletionPlan, policies: PolicySet, now: Instant): Found | null {
   const { present, underWay, newcomer } = outlook;
   let leaving: ReadonlySet<Archive> | undefined;
-  for (const { archive, rule, policy, field = '', reason } of deletionsOf(after)) {
+  for (const { archive, rule, policy, field = '', reason } of after.deletions) {
     if (policy === null || (rule !== 'count' && rule !== 'total')) continue;
     const usage = reason.replace(OLDEST_FIRST, '');
     if (archive === newcomer) return { because: rule, policy, field, usage, why: 'held' };
     if (policy.whenFull !== 'RejectNew') continue;
     // What goes with or without the newcomer does not go for it.
-    const before = () => deletionsOf(planNamespace([...present, ...underWay], policies, now));
+    const before = () => planDeletions([...present, ...underWay], policies, now).deletions;
     leaving ??= new Set(before().map((each) => each.archive));
     if (!leaving.has(archive)) return { because: rule, policy, field, usage, why: 'rejected' };
   }
@@ -116,7 +115,7 @@ function displaced(outlook: Outlook, after: Plan, policies: PolicySet, now: Inst
 }
 
 /** A limit over the newcomer that pins and floors would leave broken. */
-function unmetFor(after: Plan, request: CheckpointRequest, rules: readonly Rule[]): Found | null {
+function unmetFor(after: DeletionPlan, request: CheckpointRequest, rules: readonly Rule[]): Found | null {
   for (const policy of rules) {
     for (const { level } of policy.buckets) {
       const label = bucketLabel(level, bucketKey(request, level));
@@ -163,10 +162,6 @@ type Container = Pick<Reservation, 'namespace' | 'pod' | 'container'>;
 export function rulesOver(container: Container, policies: PolicySet): Rule[] {
   const { administrator, tenant } = policies.governing(container);
   return [administrator, tenant].filter((rule) => rule !== null);
-}
-
-function deletionsOf({ decisions }: Plan): Decision[] {
-  return decisions.filter((each) => each.action === 'delete');
 }
 
 function outlookOf(
