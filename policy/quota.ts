@@ -1,3 +1,4 @@
+import { fitsWhole } from './apart.ts';
 import type { PolicySet } from './govern.ts';
 import { bucketKey } from './order.ts';
 import { type DeletionPlan, planDeletions } from './plan.ts';
@@ -48,8 +49,9 @@ export function roomFor(request: CheckpointRequest, usage: Usage, policies: Poli
   const large = tooLarge(request, rules);
   if (large !== null) return { fits: false, excess: large };
 
-  const come = outlookOf(request, usage, now, 'complete');
-  const promised = outlookOf(request, usage, now, 'reserved');
+  const own = amongWhom(request, usage, policies);
+  const come = outlookOf(request, own, now, 'complete');
+  const promised = outlookOf(request, own, now, 'reserved');
   const then = planOf(come, policies, now);
   const meanwhile = planOf(promised, policies, now);
   const found =
@@ -70,6 +72,27 @@ export function roomFor(request: CheckpointRequest, usage: Usage, policies: Poli
     rules.some((rule) => rule.buckets.some((each) => sharesBucket(archive, request, each, rule, policies))),
   );
   return { fits: true, evict };
+}
+
+type Among = Pick<Usage, 'archives' | 'reservations'>;
+
+/**
+ * What may have to do with the request: all of its namespace; where that is within its limits with the new archive
+ * in place, what its pod has. Five thousand archives take 10 ms to plan, and others wait at the door meanwhile.
+ */
+function amongWhom(request: CheckpointRequest, usage: Usage, policies: PolicySet): Among {
+  const { namespace, pod, expectedBytes } = request;
+  const archives = usage.archives.filter(({ identity }) => identity?.namespace === namespace);
+  const reservations = usage.reservations.filter((each) => each.namespace === namespace);
+  let bytes = expectedBytes;
+  for (const each of archives) bytes += each.bytes;
+  for (const each of reservations) bytes += each.bytes;
+  const holding = { archives: archives.length + reservations.length + 1, bytes };
+  if (!fitsWhole(namespace, holding, policies)) return { archives, reservations };
+  return {
+    archives: archives.filter(({ identity }) => identity?.pod === pod),
+    reservations: reservations.filter((each) => each.pod === pod),
+  };
 }
 
 function planOf({ present, underWay, newcomer }: Outlook, policies: PolicySet, now: Instant): DeletionPlan {
@@ -166,17 +189,15 @@ export function rulesOver(container: Container, policies: PolicySet): Rule[] {
 
 function outlookOf(
   request: CheckpointRequest,
-  usage: Usage,
+  { archives, reservations }: Among,
   now: Instant,
   state: 'complete' | 'reserved',
 ): Outlook {
   // What an inventory holds as reserved stands among the reservations.
-  const present = usage.archives.filter(
-    ({ identity, state }) => identity?.namespace === request.namespace && state !== 'reserved',
+  const present = archives.filter((each) => each.state !== 'reserved');
+  const underWay = reservations.map((each) =>
+    toCome(each, Math.min(each.since, now), each.bytes, each.id, state),
   );
-  const underWay = usage.reservations
-    .filter((each) => each.namespace === request.namespace)
-    .map((each) => toCome(each, Math.min(each.since, now), each.bytes, each.id, state));
   return { present, underWay, newcomer: toCome(request, now, request.expectedBytes, '\uffff', state) };
 }
 
