@@ -69,8 +69,9 @@ const LEAST_BETWEEN_SCANS_MS = 2_000;
 
 /** How often a directory that cannot be seen is looked for. */
 const UNSEEN_MS = 10_000;
-/** A scan takes at most this part of the time: the rescans of 100,000 archives are 90 seconds apart rather than 60. */
-const SCAN_SHARE = 1 / 250;
+
+/** A scan takes at most this part of the time: the rescans of 100,000 archives are two minutes apart rather than one. */
+const SCAN_SHARE = 1 / 330;
 
 /** However long a scan takes, as the first one does that reads every archive. */
 const LONGEST_STRETCH = 3;
@@ -128,6 +129,7 @@ export class Collector {
   async start(open: () => Promise<unknown> = async () => {}): Promise<void> {
     this.#parts.watch.start();
     await Promise.all([open(), this.prepare()]);
+    if (!this.#stopping) this.#parts.log.info({}, 'the directory was looked at, and the policies are known');
     this.#isLooping = true;
     this.wake();
     await this.idle();

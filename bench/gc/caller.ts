@@ -15,6 +15,9 @@ export interface Answers {
   readonly statuses: Readonly<Record<string, number>>;
 }
 
+// The bench has ended, or failed.
+process.once('disconnect', () => process.exit());
+
 const agent = new Agent({ ca, keepAlive: true, maxSockets: 1 });
 let [longestMs, count] = [0, 0];
 let statuses: Record<string, number> = {};

@@ -21,6 +21,7 @@ export const DOOR_PORT = 10350;
 /** The kubelet's, and so that of policies that name none. */
 const DIRECTORY = '/var/lib/kubelet/checkpoints';
 const READY_MS = 30_000;
+const READY = ['the door is open', 'the policies are known'] as const;
 
 /**
  * As in a pod in the node's network, with the node's directory mounted: a mount namespace of its own, in which the
@@ -126,7 +127,8 @@ export async function startCollector(
   );
   const isOpen = async () => {
     const lines = (await linesOf(server.log)).slice(earlier);
-    return lines.some(({ message }) => message === 'the door is open');
+    // It is open before the collector knows by what to judge.
+    return READY.every((each) => lines.some(({ message }) => String(message).includes(each)));
   };
   await waitUntilReady(server, isOpen, READY_MS);
   const { child } = server;
