@@ -103,7 +103,7 @@ export async function startOurs(policies: number): Promise<Served> {
 
 /** For a profile: `NODE_FLAGS=--cpu-prof`. */
 function flags(): string[] {
-  return process.env.NODE_FLAGS?.split(' ') ?? [];
+  return (process.env.NODE_FLAGS ?? '').split(' ').filter(Boolean);
 }
 
 /** A controller-runtime validator; null where there is no Go to build it with. Built once, for some minutes. */
