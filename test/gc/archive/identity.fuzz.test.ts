@@ -11,7 +11,7 @@ import { seeded } from '../random.ts';
 import { type Mutated, mutate, restore, type Subject, subjectOf, touches } from './mutations.ts';
 
 /** `MUTATIONS=1000000` in CI. */
-const MUTATIONS = Number(process.env.MUTATIONS ?? 10_000);
+const MUTATIONS = Number(process.env.MUTATIONS ?? 6_000);
 const PACKED_MUTATIONS = Math.max(200, MUTATIONS / 500);
 const DNS = /^[a-z0-9](?:[-.a-z0-9]*[a-z0-9])?$/;
 

@@ -7,7 +7,8 @@ import { readAt } from '../fake-files.ts';
 
 const BLOCK = 512;
 /** Bytes that a mutation may add behind an archive's end. */
-const SPARE = 4_096;
+const SPARE = 64 * 1024;
+const LONGEST_TAIL = 4_096;
 
 export type Range = readonly [from: number, to: number];
 type Random = (below: number) => number;
@@ -145,7 +146,7 @@ export function mutate(subject: Subject, random: Random): Mutated {
     case 1:
     case 2: {
       // What an earlier and longer archive leaves, which begins anywhere in a record of tar.
-      const tail = 1 + random(SPARE);
+      const tail = 1 + random(LONGEST_TAIL);
       for (let at = 0; at < tail; at += 1) buffer[pristine.length + at] = 1 + random(255);
       return { ...whole, end: pristine.length + tail, tail };
     }
@@ -158,6 +159,15 @@ export function mutate(subject: Subject, random: Random): Mutated {
       const [at, bytes] = [random(pristine.length), pick([1, BLOCK, random(2_000)], random)];
       buffer.copyWithin(at + bytes, at, pristine.length);
       return { ...whole, end: pristine.length + bytes, movedFrom: at };
+    }
+    case 5: {
+      // A second spec, in front of the end marker.
+      const { endMarkerAt } = subject.row;
+      const [from, to] = [subject.spec[0] - BLOCK, Math.ceil(subject.spec[1] / BLOCK) * BLOCK];
+      if (endMarkerAt === null || from < 0 || to - from > SPARE) return whole;
+      buffer.copyWithin(endMarkerAt + to - from, endMarkerAt, pristine.length);
+      pristine.copy(buffer, endMarkerAt, from, to);
+      return { ...whole, end: pristine.length + to - from, movedFrom: endMarkerAt };
     }
     default:
       return whole;
