@@ -131,8 +131,11 @@ export class Orphans {
     // While the API server is away, one look-up now and then is enough to know it.
     if (now < this.#pausedUntil) return 'unknown';
     const known = entry.answer;
-    const isFresh = known !== undefined && Math.abs(now - known.at) < FRESH_MS;
-    const answer = isFresh ? known : await this.#lookUp(entry);
+    // Nobody knows when one from the future was made: only an answer to what is asked from now on speaks of it.
+    const isOfFuture = archive.modifiedAt > now;
+    const isFresh = !isOfFuture && known !== undefined && Math.abs(now - known.at) < FRESH_MS;
+    let answer = isFresh ? known : await this.#lookUp(entry);
+    if (isOfFuture && answer !== 'unknown' && answer.at < now) answer = await this.#lookUp(entry);
     if (answer === 'unknown' || !this.#options.isTrusted()) return 'unknown';
     if (!speaksOf(archive, answer, this.#options.clock.now())) return 'unknown';
     return whyGone(identity, answer.facts) === null ? 'disproved' : 'confirmed';
