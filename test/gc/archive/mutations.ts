@@ -25,6 +25,8 @@ export interface Subject {
   readonly spec: Range;
   /** Where the spec says which runtime wrote it, and whose it is. */
   readonly deciding: readonly Range[];
+  /** Whose memory stands behind the end marker; null where nothing does. It speaks where the marker is destroyed. */
+  readonly behind: string | null;
 }
 
 export async function subjectOf(row: ManifestEntry): Promise<Subject> {
@@ -46,6 +48,7 @@ export async function subjectOf(row: ManifestEntry): Promise<Subject> {
     frame: headersAt.map((at) => [at, at + BLOCK]),
     spec,
     deciding: decidingIn(pristine, spec),
+    behind: row.endMarkerAt === null ? null : namesIn(pristine.toString('latin1', row.endMarkerAt)),
   };
 }
 
@@ -62,6 +65,14 @@ function decidingIn(bytes: Buffer, [from, to]: Range): Range[] {
     from + index,
     from + index + match.length,
   ]);
+}
+
+/** As containerd writes them. */
+function namesIn(text: string): string | null {
+  const names = ['sandbox-namespace', 'sandbox-name', 'container-name', 'sandbox-uid'].map(
+    (key) => new RegExp(`"io\\.kubernetes\\.cri\\.${key}":"([^"]*)"`).exec(text)?.[1],
+  );
+  return names.every((name) => name !== undefined) ? names.join('/') : null;
 }
 
 /** What was done to an archive. */
