@@ -54,9 +54,12 @@ function requireTruth(subject: Subject, mutated: Mutated, { identity, staleTailB
 }
 
 /** What another reader says, which knows little of formats: nothing is whole here that is not whole there. */
-function requireAgreement(bytes: Buffer, { identity, complete }: Reading): void {
-  const { whole, specs } = readContent(bytes);
+function requireAgreement({ buffer, frame }: Subject, mutated: Mutated, reading: Reading): void {
+  const { identity, complete } = reading;
+  const { whole, specs } = readContent(buffer.subarray(0, mutated.end));
   assert.ok(whole || !complete, 'whole, though another reader finds no sound end');
+  // Readers of a forged header may differ in its name.
+  if (touches(mutated.changed, frame)) return;
   assert.ok(identity === null || specs === 1, `an identity, though it holds ${specs} specs`);
 }
 
@@ -93,7 +96,7 @@ describe('identity: mutated archives', () => {
         requireSane(reading, mutated.end);
         requireTruth(subject, mutated, reading);
         // It takes three times as long as the reading.
-        if (round % STRIDE === 0) requireAgreement(subject.buffer.subarray(0, mutated.end), reading);
+        if (round % STRIDE === 0) requireAgreement(subject, mutated, reading);
       } catch (error) {
         const what = `round ${round}, SEED=${SEED}: ${subject.row.file} ${JSON.stringify(mutated)}`;
         throw new Error(`${what}: ${JSON.stringify(reading)}`, { cause: error });
