@@ -53,6 +53,8 @@ interface Answer {
   readonly facts: PodFacts | null;
   /** When it was asked: of what has come since, an answer that took long says nothing. */
   readonly at: Instant;
+  /** The same by the clock that nobody sets. */
+  readonly elapsed: number;
 }
 
 interface Entry {
@@ -131,12 +133,16 @@ export class Orphans {
     const { identity } = archive;
     const entry = identity === null ? undefined : this.#entries.get(keyOf(identity.namespace, identity.pod));
     if (identity === null || entry === undefined || this.#stopped) return 'unknown';
-    const now = this.#options.clock.now();
+    const { clock } = this.#options;
+    const now = clock.now();
     // While the API server is away, one look-up now and then is enough to know it.
     if (now < this.#pausedUntil) return 'unknown';
     const known = entry.answer;
-    const isFresh = known !== undefined && Math.abs(now - known.at) < FRESH_MS;
-    const answer = isFresh ? known : await this.#lookUp(entry);
+    // Nobody knows when one from the future was made: only an answer to what is asked from now on speaks of it.
+    const isOfFuture = archive.modifiedAt > now;
+    const isFresh = !isOfFuture && known !== undefined && clock.elapsed() - known.elapsed < FRESH_MS;
+    let answer = isFresh ? known : await this.#lookUp(entry);
+    if (isOfFuture && answer !== 'unknown' && answer.at < now) answer = await this.#lookUp(entry);
     if (answer === 'unknown' || !this.#options.isTrusted()) return 'unknown';
     if (!speaksOf(archive, answer, this.#options.clock.now())) return 'unknown';
     return whyGone(identity, answer.facts) === null ? 'disproved' : 'confirmed';
@@ -193,7 +199,7 @@ export class Orphans {
     const { pods, clock, isTrusted, apartMs = APART_MS } = this.#options;
     const { namespace, pod } = entry.watched;
     this.#active += 1;
-    const at = clock.now();
+    const [at, elapsed] = [clock.now(), clock.elapsed()];
     this.#nextStart = at + apartMs;
     if (!isTrusted()) return this.#postpone(entry);
     try {
@@ -201,7 +207,7 @@ export class Orphans {
       const answered = await within(clock, TIMEOUT_MS, asked);
       if (answered === null) throw new Error(`no answer within ${TIMEOUT_MS / 1_000} s`);
       if (!isTrusted()) return this.#postpone(entry);
-      const answer: Answer = { ...answered, at };
+      const answer: Answer = { ...answered, at, elapsed };
       this.#answered(entry, answer);
       return answer;
     } catch (error) {

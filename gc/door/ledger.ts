@@ -158,6 +158,12 @@ export class Ledger {
    */
   settle(scannedFrom: Instant | null = null): void {
     const now = this.#now();
+    for (const each of this.reserved()) {
+      if (!isPutOff(each, now)) continue;
+      const { id, file } = each;
+      const until = now + LOST_QUIET_MS;
+      this.#journal.tell(file === null ? { op: 'end', id, until } : { op: 'answer', id, file, until });
+    }
     // Before it was looked at, and while it cannot be, a directory says nothing of what is in it.
     const { ok } = this.#directory.state;
     for (const [id, { file, modifiedAt, bytes }] of ok ? this.#covered() : []) {
@@ -182,7 +188,9 @@ export class Ledger {
   /** When somebody should look at the directory for what may have lapsed; null when nothing can. */
   nextLapse(): Instant | null {
     let next: Instant | null = null;
-    for (const { until } of this.#state.reserved.values()) {
+    const now = this.#now();
+    for (const each of this.#state.reserved.values()) {
+      const until = isPutOff(each, now) ? now : each.until;
       if (until !== null && (next === null || until < next)) next = until;
     }
     return next;
@@ -231,6 +239,11 @@ export class Ledger {
     const past = starts.filter((start) => start <= now + CLOCK_MS);
     return past.length === 0 ? null : Math.max(...past);
   }
+}
+
+/** No quiet time is as long: the clock was set back since. */
+function isPutOff({ until }: Reserved, now: Instant): boolean {
+  return until !== null && until - now > MOST_QUIET_MS;
 }
 
 function reservationOf({ id, namespace, pod, container, bytes, since }: Reserved): Reservation {

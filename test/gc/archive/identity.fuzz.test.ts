@@ -11,7 +11,7 @@ import { seeded } from '../random.ts';
 import { type Mutated, mutate, restore, type Subject, subjectOf, touches } from './mutations.ts';
 
 /** `MUTATIONS=1000000` in CI. */
-const MUTATIONS = Number(process.env.MUTATIONS ?? 10_000);
+const MUTATIONS = Number(process.env.MUTATIONS ?? 6_000);
 const PACKED_MUTATIONS = Math.max(200, MUTATIONS / 500);
 const DNS = /^[a-z0-9](?:[-.a-z0-9]*[a-z0-9])?$/;
 
@@ -39,7 +39,7 @@ function requireSane({ identity, because, staleTailBytes, bytesRead }: Reading, 
 
 /** What must come out of a mutated archive. */
 function requireTruth(subject: Subject, mutated: Mutated, { identity, staleTailBytes }: Reading): void {
-  const { row, frame, spec, deciding } = subject;
+  const { row, frame, spec, deciding, behind } = subject;
   const { changed, tail, movedFrom } = mutated;
   const isMoved = movedFrom < subject.pristine.length;
   // Where only content was changed the end marker stands where it stood, and all that is behind it is a stale tail.
@@ -48,13 +48,18 @@ function requireTruth(subject: Subject, mutated: Mutated, { identity, staleTailB
     if (!touches(changed, [spec])) assert.equal(textOf(identity), truthOf(row));
   }
   const couldSay = touches(changed, deciding) || (isMoved && deciding.some(([, to]) => movedFrom < to));
-  if (identity !== null && !couldSay) assert.equal(textOf(identity), truthOf(row));
+  if (identity === null || couldSay) return;
+  const isOther = touches(changed, frame) && textOf(identity) === behind;
+  if (!isOther) assert.equal(textOf(identity), truthOf(row));
 }
 
 /** What another reader says, which knows little of formats: nothing is whole here that is not whole there. */
-function requireAgreement(bytes: Buffer, { identity, complete }: Reading): void {
-  const { whole, specs } = readContent(bytes);
+function requireAgreement({ buffer, frame }: Subject, mutated: Mutated, reading: Reading): void {
+  const { identity, complete } = reading;
+  const { whole, specs } = readContent(buffer.subarray(0, mutated.end));
   assert.ok(whole || !complete, 'whole, though another reader finds no sound end');
+  // Readers of a forged header may differ in its name.
+  if (touches(mutated.changed, frame)) return;
   assert.ok(identity === null || specs === 1, `an identity, though it holds ${specs} specs`);
 }
 
@@ -91,7 +96,7 @@ describe('identity: mutated archives', () => {
         requireSane(reading, mutated.end);
         requireTruth(subject, mutated, reading);
         // It takes three times as long as the reading.
-        if (round % STRIDE === 0) requireAgreement(subject.buffer.subarray(0, mutated.end), reading);
+        if (round % STRIDE === 0) requireAgreement(subject, mutated, reading);
       } catch (error) {
         const what = `round ${round}, SEED=${SEED}: ${subject.row.file} ${JSON.stringify(mutated)}`;
         throw new Error(`${what}: ${JSON.stringify(reading)}`, { cause: error });

@@ -7,7 +7,8 @@ import { readAt } from '../fake-files.ts';
 
 const BLOCK = 512;
 /** Bytes that a mutation may add behind an archive's end. */
-const SPARE = 4_096;
+const SPARE = 64 * 1024;
+const LONGEST_TAIL = 4_096;
 
 export type Range = readonly [from: number, to: number];
 type Random = (below: number) => number;
@@ -24,6 +25,8 @@ export interface Subject {
   readonly spec: Range;
   /** Where the spec says which runtime wrote it, and whose it is. */
   readonly deciding: readonly Range[];
+  /** Whose memory stands behind the end marker; null where nothing does. It speaks where the marker is destroyed. */
+  readonly behind: string | null;
 }
 
 export async function subjectOf(row: ManifestEntry): Promise<Subject> {
@@ -42,6 +45,7 @@ export async function subjectOf(row: ManifestEntry): Promise<Subject> {
     frame: headersAt.map((at) => [at, at + BLOCK]),
     spec,
     deciding: decidingIn(pristine, spec),
+    behind: row.endMarkerAt === null ? null : namesIn(pristine.toString('latin1', row.endMarkerAt)),
   };
 }
 
@@ -72,6 +76,14 @@ function decidingIn(bytes: Buffer, [from, to]: Range): Range[] {
     from + index,
     from + index + match.length,
   ]);
+}
+
+/** As containerd writes them. */
+function namesIn(text: string): string | null {
+  const names = ['sandbox-namespace', 'sandbox-name', 'container-name', 'sandbox-uid'].map(
+    (key) => new RegExp(`"io\\.kubernetes\\.cri\\.${key}":"([^"]*)"`).exec(text)?.[1],
+  );
+  return names.every((name) => name !== undefined) ? names.join('/') : null;
 }
 
 /** What was done to an archive. */
@@ -156,7 +168,7 @@ export function mutate(subject: Subject, random: Random): Mutated {
     case 1:
     case 2: {
       // What an earlier and longer archive leaves, which begins anywhere in a record of tar.
-      const tail = 1 + random(SPARE);
+      const tail = 1 + random(LONGEST_TAIL);
       for (let at = 0; at < tail; at += 1) buffer[pristine.length + at] = 1 + random(255);
       return { ...whole, end: pristine.length + tail, tail };
     }
@@ -169,6 +181,15 @@ export function mutate(subject: Subject, random: Random): Mutated {
       const [at, bytes] = [random(pristine.length), pick([1, BLOCK, random(2_000)], random)];
       buffer.copyWithin(at + bytes, at, pristine.length);
       return { ...whole, end: pristine.length + bytes, movedFrom: at };
+    }
+    case 5: {
+      // A second spec, in front of the end marker.
+      const { endMarkerAt } = subject.row;
+      const [from, to] = [subject.spec[0] - BLOCK, Math.ceil(subject.spec[1] / BLOCK) * BLOCK];
+      if (endMarkerAt === null || from < 0 || to - from > SPARE) return whole;
+      buffer.copyWithin(endMarkerAt + to - from, endMarkerAt, pristine.length);
+      pristine.copy(buffer, endMarkerAt, from, to);
+      return { ...whole, end: pristine.length + to - from, movedFrom: endMarkerAt };
     }
     default:
       return whole;

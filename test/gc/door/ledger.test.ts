@@ -169,6 +169,19 @@ test('a directory that stays unreadable does not hold a promise for ever', () =>
   assert.deepEqual(bench.ledger.reserved(), []);
 });
 
+test('a clock that is set back prolongs no promise', () => {
+  const bench = new Bench();
+  bench.ledger.failed(bench.ledger.reserve(CART, 'uid', 500).id);
+  bench.clock.set(bench.now - 86_400_000);
+  assert.equal(bench.ledger.nextLapse(), bench.now, 'it is to be looked at now');
+  bench.ledger.settle(bench.now);
+  const lapse = bench.ledger.nextLapse() ?? 0;
+  assert.equal(lapse - bench.now, 30_000);
+  bench.clock.set(lapse);
+  bench.ledger.settle(lapse);
+  assert.deepEqual(bench.ledger.reserved(), []);
+});
+
 test('the more is expected, the longer it is waited for, up to ten minutes', () => {
   const bench = new Bench();
   const waits = [0, 600_000_000, 1e15].map((bytes) => {

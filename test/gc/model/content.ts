@@ -58,7 +58,11 @@ function headerAt(bytes: Buffer, at: number): Header | null {
   const sum = block.reduce((total, byte, index) => total + (index >= 148 && index < 156 ? 32 : byte), 0);
   const size = block[124] === 0x80 ? Number(block.readBigUInt64BE(128)) : octal(block, 124, 12);
   if (octal(block, 148, 8) !== sum || size === null) return null;
-  return { isZero: false, path: block.toString('latin1', 0, 100).split('\0', 1)[0] ?? '', size };
+  const text = (from: number, to: number) => block.toString('latin1', from, to).split('\0', 1)[0] ?? '';
+  const isPosix = block.toString('latin1', 257, 263) === 'ustar\0';
+  const isFile = ['\0', '0', '7'].includes(block.toString('latin1', 156, 157));
+  const [name, prefix] = [text(0, 100), isPosix ? text(345, 500) : ''];
+  return { isZero: false, path: isFile ? (prefix && `${prefix}/`) + name : '', size };
 }
 
 function octal(block: Buffer, at: number, length: number): number | null {

@@ -5,7 +5,7 @@ import { run, shorten } from './run.ts';
 import { drawSteps } from './steps.ts';
 
 /** How many things happen, to one node after the other: `STEPS=200000` in CI. */
-const STEPS = Number(process.env.STEPS ?? 4_000);
+const STEPS = Number(process.env.STEPS ?? 2_400);
 /** To one node. */
 const OF_NODE = 160;
 
