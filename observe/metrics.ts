@@ -35,13 +35,17 @@ export interface CollectorMetrics {
 
 const PREFIX = 'checkpoint_warden_';
 
+/** Milliseconds between two looks at how late the event loop is: the 10 that are usual take 0.3 % of a core. */
+const LAG_MS = 100;
+
 /**
  * The collector's metrics in a registry of their own.
  * @param options.ofProcess with those of the process: CPU, memory, event loop. Default true.
  */
 export function createMetrics(options: { readonly ofProcess?: boolean } = {}): CollectorMetrics {
   const registry = new Registry();
-  if (options.ofProcess !== false) collectDefaultMetrics({ register: registry });
+  if (options.ofProcess !== false)
+    collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: LAG_MS });
   const registers = [registry];
   const gauge = (name: string, help: string) => new Gauge({ name: PREFIX + name, help, registers });
   const gaugeBy = <L extends string>(label: L, name: string, help: string) =>
