@@ -74,7 +74,7 @@ export class Turns {
   /** Whether a turn would be given at once. */
   isFree(container: Container): boolean {
     const key = fileKey(container);
-    return this.#isReady(key) && !this.#waitingIn().some((each) => each.key === key);
+    return this.#isReady(key, this.#clock.now()) && !this.#waitingIn().some((each) => each.key === key);
   }
 
   /** A name, by its `fileKey`, that was used by a process that is gone. */
@@ -142,15 +142,13 @@ export class Turns {
     return [...this.#waiting.values()].flat();
   }
 
-  #isReady(key: string): boolean {
-    return (
-      !this.#busy.has(key) && this.#busy.size < this.#bounds.atOnce && this.#readyAt(key) <= this.#clock.now()
-    );
+  #isReady(key: string, now: Instant): boolean {
+    return !this.#busy.has(key) && this.#busy.size < this.#bounds.atOnce && this.#readyAt(key, now) <= now;
   }
 
-  #readyAt(key: string): Instant {
+  #readyAt(key: string, now: Instant): Instant {
     const instant = this.#notBefore.get(key) ?? Number.NEGATIVE_INFINITY;
-    return instant - this.#clock.now() > CLOCK_MS ? Number.NEGATIVE_INFINITY : instant;
+    return instant - now > CLOCK_MS ? Number.NEGATIVE_INFINITY : instant;
   }
 
   #remove(namespace: string, waiting: Waiting): boolean {
@@ -162,9 +160,10 @@ export class Turns {
     return true;
   }
 
-  /** Gives all turns that can be given now. */
+  /** Gives all turns that can be given now, by one look at the clock: what is not ready by it is waited for. */
   #give(): void {
-    for (let next = this.#next(); next !== null; next = this.#next()) {
+    const now = this.#clock.now();
+    for (let next = this.#next(now); next !== null; next = this.#next(now)) {
       const [namespace, waiting] = next;
       this.#remove(namespace, waiting);
       const line = this.#waiting.get(namespace);
@@ -176,12 +175,12 @@ export class Turns {
       this.#busy.add(waiting.key);
       waiting.grant(this.#turn(waiting.key));
     }
-    this.#sleep();
+    this.#sleep(now);
   }
 
-  #next(): [namespace: string, waiting: Waiting] | null {
+  #next(now: Instant): [namespace: string, waiting: Waiting] | null {
     for (const [namespace, line] of this.#waiting) {
-      const waiting = line.find(({ key }) => this.#isReady(key));
+      const waiting = line.find(({ key }) => this.#isReady(key, now));
       if (waiting !== undefined) return [namespace, waiting];
     }
     return null;
@@ -205,17 +204,16 @@ export class Turns {
     const now = this.#clock.now();
     for (const [each, until] of this.#notBefore) if (until <= now) this.#notBefore.delete(each);
     const nextSecond = (Math.floor(usedAt / SECOND) + 1) * SECOND;
-    this.#notBefore.set(key, Math.max(this.#readyAt(key), nextSecond, now + holdMs));
+    this.#notBefore.set(key, Math.max(this.#readyAt(key, now), nextSecond, now + holdMs));
   }
 
   /** Until the first name becomes ready for which somebody waits. */
-  #sleep(): void {
+  #sleep(now: Instant): void {
     this.#cancelTimer();
     this.#cancelTimer = () => {};
-    const now = this.#clock.now();
-    const dues = this.#waitingIn().flatMap(({ key }) =>
-      this.#readyAt(key) > now ? [this.#readyAt(key)] : [],
-    );
+    const dues = this.#waitingIn()
+      .map(({ key }) => this.#readyAt(key, now))
+      .filter((due) => due > now);
     if (dues.length === 0) return;
     this.#cancelTimer = this.#clock.after(Math.min(...dues) - now, () => this.#give());
   }

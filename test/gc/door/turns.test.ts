@@ -170,3 +170,29 @@ test('a clock that is set back does not stop a name for hours', async () => {
   await settled();
   assert.deepEqual(bench.order, ['1', '2']);
 });
+
+/** As Node's timers, which go off up to a millisecond before the clock of the day says so. */
+class EarlyClock extends FakeClock {
+  /** So many looks at it still show the millisecond before. */
+  early = 0;
+
+  override now(): number {
+    this.early -= 1;
+    return super.now() - (this.early >= 0 ? 1 : 0);
+  }
+}
+
+for (const looks of [1, 2, 3, 4]) {
+  test(`a timer that goes off a moment early, by ${looks} looks at the clock, costs no turn`, async () => {
+    const clock = new EarlyClock(Date.parse('2026-11-21T12:00:00.600Z'));
+    const turns = new Turns({ clock });
+    const container = { namespace: 'shop', pod: 'cart', container: 'main' };
+    const first = await turns.take(container, NEVER);
+    const second = turns.take(container, NEVER);
+    first.end(clock.now());
+    await clock.advance(399);
+    clock.early = looks;
+    await clock.advance(2_000);
+    assert.notEqual(await Promise.race([second, settled().then(() => null)]), null);
+  });
+}

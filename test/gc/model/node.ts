@@ -150,9 +150,15 @@ export class ModelNode {
   /** What authors have applied reaches the collector, unless it has lost contact. */
   deliver(): void {
     if (!this.isSourceFresh || this.process === null) return;
-    this.process.source.isFreshNow = true;
+    const { source, life } = this.process;
+    source.isFreshNow = true;
     this.#tellPolicies();
-    this.process.source.set(...this.declared.values());
+    try {
+      source.set(...this.declared.values());
+    } catch (error) {
+      // It takes them in at once, and may die of a call on the way.
+      if (life.alive) throw error;
+    }
   }
 
   setFresh(fresh: boolean): void {

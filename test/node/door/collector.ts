@@ -30,6 +30,7 @@ const READY = ['the door is open', 'the policies are known'] as const;
 const INSIDE = `
 mount --make-rprivate /
 mount -t tmpfs tmpfs /var/lib
+mount -t tmpfs tmpfs /run
 mkdir -p ${DIRECTORY}
 mount --bind "$1" ${DIRECTORY}
 shift
