@@ -22,6 +22,9 @@ const DOUBT_MS = 600_000;
 /** A resource is accepted when for a minute all that it would do could be seen. */
 const PROBATION_MS = 55_000;
 
+/** The longest wait after a deletion that failed, and a quarter. */
+const STUCK_MS = 750_000;
+
 const BY_TIME: ReadonlySet<DecisionRule> = new Set(['age', 'orphan', 'unidentified']);
 
 /** A file on its way out. */
@@ -41,6 +44,8 @@ export class Judge implements Witness {
   readonly byRule = new Map<string, number>();
   readonly #node: ModelNode;
   readonly #doomed = new Map<string, Doomed>();
+  /** When each name was last seen on its way out. */
+  readonly #triedAt = new Map<string, number>();
 
   constructor(node: ModelNode) {
     this.#node = node;
@@ -68,6 +73,7 @@ export class Judge implements Witness {
     // Somebody else was quicker.
     if (entry === undefined) return;
     this.#doomed.set(tombstone, { name, entry });
+    this.#triedAt.set(name, this.#node.clock.elapsed());
     if (entries.has(name + PIN_SUFFIX)) this.fail(`${name} is pinned and deleted`);
     this.deletions += 1;
     const why = this.#objection(name, entry);
@@ -163,6 +169,18 @@ export class Judge implements Witness {
   }
 
   #objectionOf(archives: readonly Archive[], snapshot: Snapshot, name: string): string | null {
+    const why = this.#objectionBy(archives, snapshot, name);
+    if (why === null) return null;
+    // What could not be deleted gives nothing back to a disk under pressure, so others go in its place.
+    const elapsed = this.#node.clock.elapsed();
+    const isStuck = ({ file }: Archive) =>
+      file !== name && elapsed - (this.#triedAt.get(file) ?? Number.NEGATIVE_INFINITY) < STUCK_MS;
+    if (!archives.some(isStuck)) return why;
+    const stuck = archives.map((each) => (isStuck(each) ? { ...each, allocatedBytes: 0 } : each));
+    return this.#objectionBy(stuck, snapshot, name) === null ? null : why;
+  }
+
+  #objectionBy(archives: readonly Archive[], snapshot: Snapshot, name: string): string | null {
     const { policies, clock, api, clockSetAt, setAheadBy } = this.#node;
     const now = clock.now();
     const leaving = policies.leaving(api.moment);
