@@ -314,8 +314,11 @@ export class Collector {
     this.#parts.state.retry();
     const wasOk = inventory.state.ok;
     let state = await this.#scan();
-    // Another directory than before: from the second scan on it is known which.
-    if (!state.ok && inventory.identity !== null) state = await this.#scan();
+    if (!state.ok && inventory.identity !== null) {
+      // Another directory than before: from the second scan on it is known which.
+      telling.directory(state);
+      state = await this.#scan();
+    }
     const apartMs = Math.min((clock.now() - began) / SCAN_SHARE, LONGEST_STRETCH * rescanMs);
     if (Number.isFinite(apartMs)) this.#rescanAt = Math.max(this.#rescanAt, began + apartMs);
     watch.check();
