@@ -383,8 +383,11 @@ test('the API server asks the webhook through two rotations, without a failed re
   const end = Date.now() + 75_000;
   const stream = async () => {
     while (Date.now() < end && authorities.size < 3) {
-      // New connections, so that the API server verifies anew.
-      if (applied % 10 === 0) forwarder.lead(replicas.map(({ port }) => port));
+      // New connections, so that the API server verifies anew; once it has noticed that the old ones have ended.
+      if (applied % 10 === 0) {
+        forwarder.lead(replicas.map(({ port }) => port));
+        await sleep(300);
+      }
       await apply().then(
         () => {
           applied += 1;

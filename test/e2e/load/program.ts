@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { Agent, type RequestOptions, request } from 'node:https';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually } from '../../cluster/eventually.ts';
 import { freePort } from '../../cluster/port.ts';
 import { FakeApiServer } from '../../kube/fake-api-server.ts';
@@ -67,6 +68,8 @@ export async function startProgram(blockMs = 2_000): Promise<Program> {
 }
 
 export interface Stream {
+  /** Resolves when so many more were answered, or one was not. */
+  more(count: number): Promise<void>;
   /** Ends it. @returns how many were answered, and what went wrong with the others. */
   end(): Promise<{ readonly answered: number; readonly failed: readonly string[] }>;
 }
@@ -95,6 +98,10 @@ export function streamOfReviews({ ask, ca }: Program, connections = 8): Stream {
   };
   const running = Array.from({ length: connections }, one);
   return {
+    async more(count) {
+      const wanted = answered + count;
+      while (answered < wanted && failed.length === 0) await sleep(20);
+    },
     async end() {
       on = false;
       await Promise.all(running);
