@@ -223,7 +223,9 @@ describe('disk pressure', { concurrency: 3 }, () => {
       const gc = collect(mounts, at(disk), spec, '--state-directory', state, '--rescan', '1s');
       try {
         await eventually(async () => assert.deepEqual(tars(directory), names.slice(-5)), SOON);
-        assert.equal(times(gc, /the lock cannot be taken: no space left \(ENOSPC\); it is gone without/), 1);
+        const without = times(gc, /the lock cannot be taken: no space left \(ENOSPC\); it is gone without/);
+        // Told once. On a busy machine ext4 may have found itself a block by then, never an inode.
+        assert.ok(without === 1 || (what === 'a block' && without === 0), `told ${without} times`);
         await eventually(async () => {
           const [own = ''] = readdirSync(join(directory, '.s'));
           const kept = readdirSync(join(directory, '.s', own));
