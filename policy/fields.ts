@@ -205,13 +205,13 @@ function parseShare(text: string): number | undefined {
 const LABEL = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 
 /** RFC 1123 label, as namespaces and containers are named. */
-export function isLabel(name: string): boolean {
-  return name.length <= 63 && LABEL.test(name);
+export function isLabel(name: unknown): name is string {
+  return typeof name === 'string' && name.length <= 63 && LABEL.test(name);
 }
 
 /** RFC 1123 subdomain, as pods are named. */
-export function isSubdomain(name: string): boolean {
-  return name.length <= 253 && name.split('.').every((part) => LABEL.test(part));
+export function isSubdomain(name: unknown): name is string {
+  return typeof name === 'string' && name.length <= 253 && name.split('.').every((part) => LABEL.test(part));
 }
 
 /** The mapping under a key; undefined where there is none. */

@@ -1,3 +1,5 @@
+import { isLabel, isSubdomain } from '../../policy/fields.ts';
+import { isObject, type JsonObject, own } from '../../policy/json.ts';
 import type { Identity } from '../../policy/types.ts';
 
 /** Who wrote an archive. */
@@ -46,13 +48,11 @@ const CRIU: Keys = {
 
 const MANAGER = 'io.container.manager';
 
-export type JsonObject = Readonly<Record<string, unknown>>;
-
 /**
  * Reads the identity out of a `spec.dump`, which is hostile: CRI-O copies the pod's own annotations into the
  * same map, so a tenant can put any key there but those that CRI-O itself writes. So the runtime is decided
  * first, by `io.container.manager`, and then that runtime's keys alone speak; foreign keys are no
- * contradiction either, or a tenant could hide his archives (facts/kubelet-checkpoint-observed.md).
+ * contradiction either, or a tenant could hide his archives.
  */
 export function readSpec(spec: Buffer): SpecReading {
   const text = decode(spec);
@@ -130,32 +130,11 @@ export function parseObject(json: string): JsonObject | null {
   }
 }
 
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** Never what a prototype holds. */
-export function own(object: JsonObject, key: string): unknown {
-  return Object.hasOwn(object, key) ? object[key] : undefined;
-}
-
 function hasAny(object: JsonObject, keys: Keys): boolean {
   return Object.values(keys).some((key) => key !== null && Object.hasOwn(object, key));
 }
 
-const LABEL = /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?$/;
-const SUBDOMAIN = /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*$/;
 const UID = /^[A-Za-z0-9][-._A-Za-z0-9]*$/;
-
-/** DNS-1123 label: namespaces and containers. */
-export function isLabel(value: unknown): value is string {
-  return typeof value === 'string' && value.length <= 63 && LABEL.test(value);
-}
-
-/** DNS-1123 subdomain: pods. */
-export function isSubdomain(value: unknown): value is string {
-  return typeof value === 'string' && value.length <= 253 && SUBDOMAIN.test(value);
-}
 
 /** A UUID, or for a static pod the hash of its file. */
 export function isUid(value: unknown): value is string {

@@ -1,3 +1,4 @@
+import { own } from '../../policy/json.ts';
 import type { Identity } from '../../policy/types.ts';
 import {
   errorCode,
@@ -9,7 +10,7 @@ import {
   type Stamp,
 } from '../system/files.ts';
 import type { Pace } from '../system/pace.ts';
-import { own, parseObject, type Runtime, readSpec } from './annotations.ts';
+import { parseObject, type Runtime, readSpec } from './annotations.ts';
 import { END_MARKER, type Place, type TarWalk } from './tar.ts';
 import { MeteredFile, walkFile } from './tar-file.ts';
 import { BLOCK } from './tar-header.ts';

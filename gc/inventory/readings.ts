@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
+import { isLabel, isSubdomain } from '../../policy/fields.ts';
 import { isObject, own } from '../../policy/json.ts';
 import type { Identity } from '../../policy/types.ts';
-import { isLabel, isSubdomain, isUid, RUNTIMES } from '../archive/annotations.ts';
+import { isUid, RUNTIMES } from '../archive/annotations.ts';
 import { READER_VERSION, type Reading } from '../archive/identity.ts';
 import type { Stamp } from '../system/files.ts';
 import type { Pace } from '../system/pace.ts';

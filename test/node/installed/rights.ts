@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { fieldsOf, isObject, type JsonObject, own, text } from '../../../policy/json.ts';
+import { fieldsOf, type JsonObject, own, text } from '../../../policy/json.ts';
+import { at } from '../../e2e/replicas/manifest.ts';
 
 const ACCOUNT = /^system:serviceaccount:checkpoint-warden:(.+)$/;
 
@@ -70,10 +71,6 @@ function rightOf(account: string, verb: string, group: string, resource: string,
 
 function named(verb: string, group: string, resource: string, name: string): string {
   return `${verb} ${resource}${group === '' ? '' : `.${group}`}${name === '' ? '' : ` ${name}`}`;
-}
-
-function at(value: unknown, ...keys: readonly string[]): unknown {
-  return keys.reduce<unknown>((each, key) => (isObject(each) ? own(each, key) : undefined), value);
 }
 
 function listAt(value: unknown, key: string): readonly unknown[] {
