@@ -21,7 +21,7 @@ export function governReviewer(client: KubeClient, { now = Date.now }: ReviewerO
   const answers = new Answers<boolean>({ now, allowedMs: ALLOWED_MS, deniedMs: DENIED_MS }, (yes) => yes);
   const attributes = { verb: 'govern', group: GROUP, resource: PLURAL };
   return {
-    mayGovern: (user) => answers.get(canonicalJson(user), () => review(client, user, attributes)),
+    mayGovern: (user) => answers.get(canonicalJson(user), () => reviewAccess(client, user, attributes)),
   };
 }
 
@@ -59,16 +59,20 @@ export function checkpointReviewer(
         name: pod,
       };
       return answers.get(canonicalJson({ user, namespace, pod, verb }), () =>
-        review(client, user, attributes),
+        reviewAccess(client, user, attributes),
       );
     },
   };
 }
 
-async function review(
+/** What a right is about, as the API server's reviews write it. */
+export type ResourceAttributes = Readonly<Record<string, string>>;
+
+/** A SubjectAccessReview, not remembered. Rejects when the API server does not answer: no answer is not a yes. */
+export async function reviewAccess(
   client: KubeClient,
   user: UserInfo,
-  resourceAttributes: Readonly<Record<string, string>>,
+  resourceAttributes: ResourceAttributes,
 ): Promise<boolean> {
   const answer = await client.request({
     method: 'POST',
