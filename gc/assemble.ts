@@ -17,6 +17,7 @@ import { Relief } from './deciding/relief.ts';
 import { Enforcer } from './deleting/enforce.ts';
 import { Evictions } from './deleting/evictions.ts';
 import { Failures } from './deleting/failures.ts';
+import { Feed } from './door/archives/feed.ts';
 import { Inventory } from './inventory/inventory.ts';
 import { type ReadingsStore, readingsFile, withoutSaving } from './inventory/readings-file.ts';
 import { Recollection } from './inventory/recollection.ts';
@@ -51,6 +52,8 @@ export interface Assembled {
   readonly clockWatch: ClockWatch;
   /** Called after each change of the inventory. */
   readonly changes: Listeners;
+  readonly feed: Feed;
+  readonly enforcer: Enforcer;
 }
 
 /**
@@ -69,6 +72,7 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
   const now = () => clock.now();
   const store = storeFor(options, () => metrics.errors.inc({ operation: 'state' }));
   const changes = new Listeners();
+  const feed = new Feed(clock);
 
   const recollection = new Recollection({ store: readingsFor(options), now, log, metrics });
   const inventory = new Inventory({
@@ -77,6 +81,7 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
     clock: now,
     recall: (stamp, changedNs) => recollection.recall(stamp, changedNs),
     onChange: (change) => {
+      feed.take(change);
       collector.takeChange(change);
       changes.call();
     },
@@ -181,7 +186,10 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
     ...{ passes, journal, disk, telling, progress, metrics, log, dryRun, rescanMs, random, isAlone },
   });
   const evictions = new Evictions({ inventory, active, breaker, enforcer });
-  return { collector, inventory, active, orphans, evictions, disk, clockWatch, relief, reporter, changes };
+  return {
+    ...{ collector, inventory, active, orphans, evictions, disk, clockWatch, relief, reporter, changes },
+    ...{ feed, enforcer },
+  };
 }
 
 /**

@@ -1,4 +1,4 @@
-import { type ResourceAttributes, reviewAccess } from '../../kube/reviews.ts';
+import { type ResourceAttributes, review } from '../../kube/reviews.ts';
 import { NODE_PLURAL } from '../../policy/node-schema.ts';
 import { GROUP, PLURAL } from '../../policy/schema.ts';
 import { type Check, fail, ok, type Patient, some, unknown } from './check.ts';
@@ -43,7 +43,7 @@ export async function checkRights({ client, namespace }: Patient): Promise<Check
   try {
     const answers = await Promise.all(
       questions.map(({ right, verb }) =>
-        reviewAccess(client, accountUser(namespace, right.account), attributesOf(right, verb)),
+        review(client, accountUser(namespace, right.account), attributesOf(right, verb)),
       ),
     );
     const missing = questions.filter((_, index) => answers[index] !== true).map(({ label }) => label);
