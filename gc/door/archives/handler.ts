@@ -146,10 +146,12 @@ export class ArchivesDoor {
     const { feed, shelf, clock } = this.#parts;
     const signal = AbortSignal.any([ask.signal, this.#stopping.signal]);
     const end = clock.elapsed() + route.wait;
+    // The gateway's clock, or that of the node where its list began, may be ahead of ours.
+    const since = Math.min(route.since, feed.now());
     const isWanted = ({ archive }: FeedEntry) =>
       route.namespace === undefined || archive.identity.namespace === route.namespace;
     for (;;) {
-      const entries = feed.since(route.since);
+      const entries = feed.since(since);
       if (entries === null) {
         throw Refusal.of('expired', 'what changed since then is not known any more');
       }

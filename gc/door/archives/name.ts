@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { NODE_DIGITS, nodeDigits } from '../../../kube/node-digits.ts';
 import type { Archive, Identity } from '../../../policy/types.ts';
 
 /** An archive whose identity is known: those of unknown identity belong to no namespace, and are nobody's object. */
@@ -9,8 +10,6 @@ export function isListed(archive: Archive | null): archive is OwnedArchive {
   return archive !== null && archive.state === 'complete' && archive.identity !== null;
 }
 
-/** Hex digits of a node in a name, by which the gateway knows whom to ask. */
-export const NODE_DIGITS = 4;
 const ARCHIVE_DIGITS = 12;
 /** Of a DNS label. */
 const LONGEST = 63;
@@ -37,10 +36,6 @@ export function archiveUid(node: string, archive: OwnedArchive): string {
 /** Whether an archive of this pod and container can have that name. */
 export function mayBeNamed(name: string, { pod, container }: Identity): boolean {
   return name.slice(0, -(NODE_DIGITS + ARCHIVE_DIGITS + 1)) === slugOf(pod, container);
-}
-
-export function nodeDigits(node: string): string {
-  return createHash('sha256').update(node).digest('hex').slice(0, NODE_DIGITS);
 }
 
 function digestOf(node: string, { file, modifiedAt, bytes }: Archive): string {
