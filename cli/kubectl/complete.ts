@@ -5,7 +5,7 @@ import { contextNames } from '../../kube/kubeconfig.ts';
 import { listObjects, objectsAt, textAt } from '../../kube/objects.ts';
 import { findAccess, kubeconfigFiles } from '../cluster-access.ts';
 import type { Entry } from '../program.ts';
-import { printableName } from '../text.ts';
+import { printable } from '../text.ts';
 import { SORT_KEYS } from './order.ts';
 import { FORMATS } from './output.ts';
 import { PLUGIN } from './program.ts';
@@ -150,9 +150,7 @@ async function argumentsOf(command: string, line: Line): Promise<readonly Choice
     const { items } = await checkpointsOf(client).list({ namespace });
     return items
       .filter((each) => isFitting(each) && !line.words.includes(each.name))
-      .map(
-        ({ name, pod, container, node }) => [name, printableName(`${pod}/${container} on ${node}`)] as const,
-      );
+      .map(({ name, pod, container, node }) => [name, printable(`${pod}/${container} on ${node}`)] as const);
   });
 }
 

@@ -9,6 +9,11 @@ export interface Change {
   readonly checkpoint: ListedCheckpoint;
 }
 
+/** Waits so many milliseconds; resolves early when the signal says so. */
+export type Sleep = (ms: number, signal: AbortSignal) => Promise<void>;
+
+const pauseFor: Sleep = (ms, signal) => delay(ms, undefined, { signal }).catch(() => {});
+
 const PAUSE_MS = 1_000;
 const MOST_PAUSE_MS = 30_000;
 
@@ -23,6 +28,7 @@ export async function* follow(
   query: CheckpointQuery,
   signal: AbortSignal,
   started: (items: readonly ListedCheckpoint[]) => void,
+  sleep: Sleep = pauseFor,
 ): AsyncGenerator<Change> {
   const first = await checkpoints.list(query, warn);
   const known = new Map(first.items.map((each) => [each.uid, each]));
@@ -42,7 +48,7 @@ export async function* follow(
       if (!isPassing(error)) throw error;
       pause = Math.min(pause * 2, MOST_PAUSE_MS);
     }
-    await delay(pause, undefined, { signal }).catch(() => {});
+    await sleep(pause, signal);
     if (signal.aborted) return;
     try {
       const again = await checkpoints.list(query, warn);
