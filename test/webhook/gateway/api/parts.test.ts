@@ -243,7 +243,13 @@ describe('the paths between gateway and door', () => {
 describe('what comes from a door', () => {
   it('is taken, or is none', () => {
     assert.deepEqual(listedArchiveIn(JSON.parse(JSON.stringify(listed()))), listed());
-    for (const wrong of [null, {}, { ...listed(), bytes: '1' }, { ...listed(), version: -1 }, { ...listed(), name: '' }]) {
+    for (const wrong of [
+      null,
+      {},
+      { ...listed(), bytes: '1' },
+      { ...listed(), version: -1 },
+      { ...listed(), name: '' },
+    ]) {
       assert.equal(listedArchiveIn(wrong), null);
       assert.equal(archivePageIn({ version: 1, items: [wrong], more: false }), null);
     }
@@ -258,8 +264,11 @@ describe('OpenAPI', () => {
     it(`${name} refers to nothing that is not there, and names the kind where kubectl looks for it`, () => {
       const text = JSON.stringify(document);
       const fields = fieldsOf(document);
-      const all = key === 'components' ? fieldsOf(fieldsOf(fields.components).schemas) : fieldsOf(fields.definitions);
-      for (const [, reference = ''] of text.matchAll(/"\$ref":"#\/(?:components\/schemas|definitions)\/([^"]+)"/g)) {
+      const all =
+        key === 'components' ? fieldsOf(fieldsOf(fields.components).schemas) : fieldsOf(fields.definitions);
+      for (const [, reference = ''] of text.matchAll(
+        /"\$ref":"#\/(?:components\/schemas|definitions)\/([^"]+)"/g,
+      )) {
         assert.ok(Object.hasOwn(all, reference), reference);
       }
       const checkpoint = fieldsOf(all['org.criu.checkpoint.v1alpha1.Checkpoint']);
@@ -274,7 +283,11 @@ describe('OpenAPI', () => {
     });
   }
   it('describes every field that is served', () => {
-    for (const key of [...Object.keys(CART.status), ...Object.keys(CART.spec), ...Object.keys(CART.metadata)]) {
+    for (const key of [
+      ...Object.keys(CART.status),
+      ...Object.keys(CART.spec),
+      ...Object.keys(CART.metadata),
+    ]) {
       assert.match(OPENAPI.v3, new RegExp(`"${key}":\\{`), key);
     }
   });
