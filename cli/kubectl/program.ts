@@ -37,8 +37,8 @@ export const PLUGIN: Program = {
     },
   ],
   about: `
-Archives are objects of the API checkpoint.criu.org/v1alpha1, which manifests/overlays/api installs; kubectl get, describe,
-delete and explain know them as well (checkpoints, ckpt).
+Archives are objects of the API checkpoint.criu.org/v1alpha1, which manifests/overlays/api serves and
+manifests/registration registers; kubectl get, describe, delete and explain know them as well (checkpoints, ckpt).
 
 Exit codes: 0 done, 1 refused or failed, 2 wrong call.`,
 };

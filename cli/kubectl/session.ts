@@ -86,7 +86,7 @@ export function resourceName(name: string): string {
   return `${singular}.${group}/${name}`;
 }
 
-const INSTALL = 'kubectl apply -k manifests/overlays/api';
+const INSTALL = 'kubectl apply -k manifests/overlays/api, then kubectl apply -k manifests/registration';
 
 /** What the API server answered, with a remedy where one is known. */
 export function explained(error: unknown): unknown {
@@ -99,7 +99,7 @@ export function explained(error: unknown): unknown {
   if (status === 404 && details?.reason !== 'NotFound') {
     return refusal(`the API ${groupVersion} is not installed in this cluster; install it: ${INSTALL}`);
   }
-  if (status === 404 && details?.kind === plural) {
+  if (status === 404 && details?.kind === plural && /not found$/.test(said)) {
     return refusal(`${said}; kubectl checkpoint ls lists what is there, with -A in all namespaces`);
   }
   if (status === 403 && details?.reason === 'Forbidden' && /cannot \w+ resource/.test(said)) {

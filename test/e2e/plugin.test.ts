@@ -116,7 +116,7 @@ suite('kubectl checkpoint, by a real kubectl', { concurrency: false }, () => {
     assert.deepEqual([status, stdout], [1, '']);
     assert.equal(
       stderr.split('\n')[0],
-      'error: the API checkpoint.criu.org/v1alpha1 is not installed in this cluster; install it: kubectl apply -k manifests/overlays/api',
+      'error: the API checkpoint.criu.org/v1alpha1 is not installed in this cluster; install it: kubectl apply -k manifests/overlays/api, then kubectl apply -k manifests/registration',
     );
     await cluster.register();
   });

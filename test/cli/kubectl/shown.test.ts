@@ -195,7 +195,7 @@ const ERRORS: readonly (readonly [error: KubeError, told: RegExp])[] = [
   ],
   [
     new KubeError('GET x was answered 404: 404 page not found', { status: 404 }),
-    /is not installed .*overlays\/api$/,
+    /is not installed .*overlays\/api, then .*registration$/,
   ],
   [
     new KubeError('GET x was answered 404: checkpoints "a" not found', {
