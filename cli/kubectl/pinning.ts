@@ -20,7 +20,7 @@ export function definePinning(command: Command, pinned: boolean): (context: Cont
     pinned
       ? [
           `kubectl checkpoint plan -n shop -o name | xargs ${call} -n shop`,
-          'holds all that would be deleted now',
+          'holds all that would be deleted now; as they still count, others may have to go in their place',
         ]
       : [
           `kubectl checkpoint ls -n shop -l checkpoint.criu.org/pinned=true -o name | xargs ${call} -n shop`,

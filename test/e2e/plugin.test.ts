@@ -240,14 +240,36 @@ suite('kubectl checkpoint, by a real kubectl', { concurrency: false }, () => {
     assert.deepEqual(await names(...selector), []);
   });
 
-  test('plan tells what would go, with rule and reason', async () => {
-    const node = nodes[0];
-    assert.ok(node);
-    // The collectors of this test enforce at once: what is pinned is what a plan can be seen of.
+  test('plan tells what would go, with rule and reason, and can be piped into pin', async () => {
     assert.match(await shown('plan', '-n', 'farm'), /^nothing would be deleted of 2 archives/);
+    // Its collector waits for confirmation, so that its plan can be looked at.
+    const node = await startTestNode({
+      ...{ name: 'brimful', authority: cluster.authority, host: DOOR_NAME },
+      ...{ listen: '127.0.0.5', port: cluster.doorPort },
+      spec: {
+        circuitBreaker: { maxShare: '1%', minArchives: 1 },
+        namespacePolicies: [{ namespace: 'brim', maxCheckpoints: 1 }],
+      },
+      files: Object.fromEntries(
+        [1, 2, 3].map((each) => [fileOf('brim', 'cup', each), archiveOf('brim', 'cup')]),
+      ),
+    });
+    nodes.push(node);
+    await cluster.addNode('brimful', '127.0.0.5');
+    await cluster.kubectl('create', 'namespace', 'brim');
+    const text = await eventually(async () => {
+      const plan = await shown('plan', '-n', 'brim');
+      assert.match(plan, /\n2 of 3 archives \(\S+\) would be deleted, which frees \S+\n$/);
+      return plan;
+    });
+    assert.match(text, /^NAMESPACE +NAME +NODE +SIZE +AGE +RULE +POLICY +REASON\n/);
+    assert.match(
+      text,
+      /\nbrim +cup\S+ +brimful +\S+ +\S+ +count +namespace\/brim +namespace brim has 3 archives/,
+    );
     const { decisions, totals } = JSON.parse(await shown('plan', '-A', '-o', 'json'));
+    assert.deepEqual([totals.deletions, totals.withoutVerdict], [2, 0]);
     assert.equal(decisions.length, totals.archives);
-    assert.equal(totals.withoutVerdict, 0);
     assert.deepEqual(Object.keys(decisions[0]), [
       ...[
         'name',
@@ -263,6 +285,17 @@ suite('kubectl checkpoint, by a real kubectl', { concurrency: false }, () => {
         'container',
       ],
     ]);
+    const named = (await shown('plan', '-n', 'brim', '-o', 'name')).trim().split('\n');
+    assert.match(
+      await shown('explain', named[0] ?? '', '-n', 'brim'),
+      /\nVerdict: +delete \(count\)\nReason: +namespace brim/,
+    );
+    await shown('pin', ...named, '-n', 'brim');
+    // What is held still counts: now the newest one has to go.
+    assert.match(
+      await shown('plan', '-n', 'brim'),
+      /\n1 of 3 archives \(\S+\) would be deleted, .*; 2 pinned\n$/,
+    );
   });
 
   test('explain tells policy, limits, reason and siblings', async () => {
@@ -297,12 +330,12 @@ suite('kubectl checkpoint, by a real kubectl', { concurrency: false }, () => {
 
   test('top sums up, the most first', async () => {
     const lines = rows(await shown('top', '-A'));
-    assert.deepEqual(lines.map(([name]) => name).toSorted(), ['farm', 'full', 'shop']);
+    assert.deepEqual(lines.map(([name]) => name).toSorted(), ['brim', 'farm', 'full', 'shop']);
     assert.equal(lines[0]?.[0], 'shop');
     const shares = lines.map((line) => Number.parseInt(line[3] ?? '', 10));
     assert.ok(Math.abs(shares.reduce((sum, each) => sum + each, 0) - 100) <= 2, String(shares));
     const byNode = rows(await shown('top', '-A', '--by', 'node')).map(([name]) => name);
-    assert.deepEqual(byNode.toSorted(), ['node1', 'node2']);
+    assert.deepEqual(byNode.toSorted(), ['brimful', 'node1', 'node2']);
     const { totals } = JSON.parse(await shown('top', '-n', 'shop', '--by', 'container', '-o', 'json'));
     assert.ok(totals.archives >= 5);
   });
