@@ -109,9 +109,7 @@ export function judgeProxy(all: readonly Holder[], isGuarded: boolean): Check {
     const remedy = `put it there (see the check connect), or ${remedyOf(creators, 'nodes/proxy')}`;
     return fail(name, message, remedy, described(all));
   }
-  const guard = isGuarded
-    ? 'admission denies checkpoints on that way'
-    : 'nobody else may post on it';
+  const guard = isGuarded ? 'admission denies checkpoints on that way' : 'nobody else may post on it';
   if (others.length > 0) {
     const message = `${subjectsOf(others)} may use nodes/proxy: ${guard}, but it also runs commands in any container of a node, the collector's included`;
     return warn(name, message, remedyOf(others, 'nodes/proxy'), described(all));

@@ -123,36 +123,45 @@ interface TakeOptions {
   readonly timeoutMs: number;
 }
 
-async function take(
+/**
+ * Takes a checkpoint. Where the API server gives up waiting, the checkpoint may go on: then the archive is looked for.
+ * @param sleep waits so many milliseconds
+ */
+export async function take(
   session: NamespacedSession,
   request: CheckpointRequest,
   { dryRun, wait, timeoutMs }: TakeOptions,
+  sleep: (ms: number) => Promise<unknown> = delay,
 ): Promise<ListedCheckpoint> {
   const { checkpoints, context, warn } = session;
   const { namespace, pod, container } = request;
   const fieldSelector = `spec.podName=${pod},spec.containerName=${container}`;
-  const there = async () => (await checkpoints.list({ namespace, fieldSelector })).items;
+  const list = async () => (await checkpoints.list({ namespace, fieldSelector })).items;
   const deadline = context.now() + timeoutMs;
   // Known before, so that a new one is told from these without trusting any clock. Who may not list does not wait.
-  const before = dryRun || !wait ? null : await there().catch(() => null);
-  const known = before && new Set(before.map(({ uid }) => uid));
+  const before = dryRun || !wait ? null : await list().catch(() => null);
   const what = `checkpointing ${printableName(`${namespace}/${pod}/${container}`)}`;
   const ended = waitingLine(context.err, what, context.now);
   try {
-    return await checkpoints
-      .create(request, { dryRun, timeoutMs, onWarning: warn })
-      .catch(async (error: unknown) => {
-        const isLate = error instanceof KubeError && (error.status === null || error.status === 504);
-        if (!isLate || known === null) throw error;
-        for (;;) {
-          const items = await there().catch(() => []);
-          const found = items.find(({ uid }) => !known.has(uid));
-          if (found !== undefined) return found;
-          if (context.now() >= deadline) throw error;
-          await delay(LOOK_MS);
-        }
-      });
+    return await checkpoints.create(request, { dryRun, timeoutMs, onWarning: warn });
+  } catch (error) {
+    if (before === null || !mayGoOn(error)) throw error;
+    const known = new Set(before.map(({ uid }) => uid));
+    for (;;) {
+      const found = (await list().catch(() => [])).find(({ uid }) => !known.has(uid));
+      if (found !== undefined) return found;
+      if (context.now() >= deadline) throw error;
+      await sleep(LOOK_MS);
+    }
   } finally {
     ended();
   }
+}
+
+/** Whether nobody knows what came of it: a time-out, or a connection that was cut behind the request. */
+function mayGoOn(error: unknown): boolean {
+  if (!(error instanceof KubeError)) return false;
+  const { status, cause } = error;
+  const isRefused = cause instanceof Error && 'code' in cause && cause.code === 'ECONNREFUSED';
+  return status === 504 || (status === null && !isRefused);
 }

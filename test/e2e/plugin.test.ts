@@ -365,6 +365,22 @@ suite('kubectl checkpoint, by a real kubectl', { concurrency: false }, () => {
     assert.equal(watching.outcome.stdout.match(/NAME +POD/g)?.length, 1);
   });
 
+  test('top --watch shows the sums anew, ls --watch has forms for programs', async () => {
+    const top = start(['checkpoint', 'top', '-n', 'farm', '--by', 'pod', '--watch']);
+    const ls = start(['checkpoint', 'ls', '-n', 'farm', '--watch', '-o', 'name']);
+    await eventually(async () => {
+      assert.match(top.outcome.stdout, /farm\/cow-node1/);
+      assert.match(ls.outcome.stdout, /cow-node2/);
+    });
+    nodes[0]?.put(fileOf('farm', 'pig', 8), archiveOf('farm', 'pig'));
+    await eventually(async () => {
+      assert.match(top.outcome.stdout, /farm\/pig +1 /);
+      assert.match(ls.outcome.stdout, /\ncheckpoint\.checkpoint\.criu\.org\/pig-main-\S+\n$/);
+    }, 20_000);
+    for (const each of [top, ls]) each.stop();
+    assert.deepEqual([(await top.done).status, (await ls.done).status], [0, 0]);
+  });
+
   test('somebody without rights is told by whom and which', async () => {
     const jane = await cluster.plane.asUser('jane');
     const { status, stderr } = await start(['checkpoint', 'ls', '-n', 'shop'], environment(jane)).done;
