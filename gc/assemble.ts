@@ -113,6 +113,7 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
         log,
         metrics,
         random,
+        ...(options.lookUpsApartMs !== undefined && { apartMs: options.lookUpsApartMs }),
       })
     : null;
   const enforcer = new Enforcer({
