@@ -150,8 +150,9 @@ function typeRemedy(
       return typeof value === 'string' ? 'write it without quotes' : 'write a number such as 10';
     case 'string':
       if (typeof value !== 'number') return 'write text, in quotes if need be';
-      if (/(Threshold|[Ii]nterval|Period|Deadline|jitter)$/.test(field))
-        return `write it with its unit, such as ${value}d`;
+      if (/\.(interval|jitter|startingDeadline)$/.test(field))
+        return `write it with its unit, such as ${value}m`;
+      if (/(Threshold|Interval|Period)$/.test(field)) return `write it with its unit, such as ${value}d`;
       return /(Watermark|Share)$/.test(field) ? `write it with its sign: ${value}%` : 'write it in quotes';
     case 'array':
       return 'write each entry on a line of its own, behind a hyphen';

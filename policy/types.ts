@@ -165,6 +165,7 @@ export type DecisionRule =
   | 'pressure'
   | 'pinned'
   | 'keepLast'
+  | 'retain'
   | 'unidentified'
   | 'tainted'
   | 'none';
