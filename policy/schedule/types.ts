@@ -26,7 +26,7 @@ export interface Bounds {
 export interface ResourceThreshold {
   readonly cpu?: Bounds;
   readonly memory?: Bounds;
-  /** How often usage is looked at; at least five seconds. */
+  /** How often usage is looked at; at least a second. */
   readonly pollMs: number;
 }
 

@@ -40,6 +40,10 @@ export class Zone {
     });
   }
 
+  static get utc(): Zone {
+    return Zone.of('UTC') ?? new Zone('UTC');
+  }
+
   /** @returns undefined for what is no IANA name; offsets such as `+02:00` are none. */
   static of(name: string): Zone | undefined {
     const known = KNOWN.get(name);
