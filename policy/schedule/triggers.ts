@@ -29,11 +29,12 @@ export function readTriggers(top: Fields): Triggers {
   return triggers;
 }
 
-function warnOfNone(fields: Fields, { onAnnotation, disruptions }: Triggers): void {
+function warnOfNone(fields: Fields, { onAnnotation }: Triggers): void {
+  const events = own(fields.object, 'onKubernetesEvents');
   const written = ['interval', 'cron', 'resourceThreshold'].some(
     (key) => own(fields.object, key) !== undefined,
   );
-  if (written || onAnnotation || disruptions.length > 0) return;
+  if (written || onAnnotation || (Array.isArray(events) && events.length > 0)) return;
   const remedy = 'add interval, cron, onAnnotation, resourceThreshold or onKubernetesEvents';
   fields.findings.push(
     finding(

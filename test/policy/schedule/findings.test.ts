@@ -1,0 +1,461 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { PolicyCatalog } from '../../../policy/catalog.ts';
+import { type FindingCode, formatFinding } from '../../../policy/findings.ts';
+import { judgeSchedule, scheduleTrespass } from '../../../policy/schedule/judge.ts';
+import { readSchedule } from '../../../policy/schedule/read.ts';
+import type { PolicyResource } from '../../../policy/types.ts';
+import { resource } from '../build.ts';
+import { schedule, scheduleDocument, scheduleSpec } from './build.ts';
+
+type Row = readonly [name: string, spec: unknown, FindingCode, field: string, says: RegExp];
+
+const alone: readonly Row[] = [
+  ['no spec', undefined, 'required', 'spec', /add spec with selector and triggers/],
+  ['no selector', { triggers: { interval: '1h' } }, 'required', 'spec.selector', /is missing; add selector/],
+  ['no triggers', { selector: {} }, 'required', 'spec.triggers', /is missing/],
+  [
+    'no trigger in them',
+    scheduleSpec({ triggers: {} }),
+    'neverTriggers',
+    'spec.triggers',
+    /no checkpoint is ever taken/,
+  ],
+  ['a typing error', scheduleSpec({ jiter: '5m' }), 'unknownField', 'spec.jiter', /did you mean jitter\?/],
+  [
+    'interval without unit',
+    scheduleSpec({ triggers: { interval: '30' } }),
+    'badDuration',
+    'spec.triggers.interval',
+    /has no unit/,
+  ],
+  [
+    'interval as a number',
+    scheduleSpec({ triggers: { interval: 30 } }),
+    'wrongType',
+    'spec.triggers.interval',
+    /with its unit/,
+  ],
+  [
+    'interval under a second',
+    scheduleSpec({ triggers: { interval: '10ms' } }),
+    'outOfRange',
+    'spec.triggers.interval',
+    /under a second/,
+  ],
+  [
+    'a negative interval',
+    scheduleSpec({ triggers: { interval: '-1h' } }),
+    'outOfRange',
+    'spec.triggers.interval',
+    /negative/,
+  ],
+  [
+    'a short interval',
+    scheduleSpec({ triggers: { interval: '30s' } }),
+    'shortInterval',
+    'spec.triggers.interval',
+    /stands still/,
+  ],
+  [
+    'cron every minute',
+    scheduleSpec({ triggers: { cron: '* * * * *' } }),
+    'shortInterval',
+    'spec.triggers.cron',
+    /\*\/5/,
+  ],
+  [
+    'cron of four fields',
+    scheduleSpec({ triggers: { cron: '0 3 * *' } }),
+    'badCron',
+    'spec.triggers.cron',
+    /4 fields, not five/,
+  ],
+  [
+    'cron that never comes',
+    scheduleSpec({ triggers: { cron: '0 0 30 2 *' } }),
+    'badCron',
+    'spec.triggers.cron',
+    /never comes/,
+  ],
+  [
+    'no such zone',
+    scheduleSpec({ triggers: { cron: '0 3 * * *', timeZone: 'Europe/Berlyn' } }),
+    'badTimeZone',
+    'spec.triggers.timeZone',
+    /Europe\/Berlin/,
+  ],
+  [
+    'a zone without cron',
+    scheduleSpec({ triggers: { interval: '1h', timeZone: 'UTC' } }),
+    'noEffect',
+    'spec.triggers.timeZone',
+    /without cron/,
+  ],
+  [
+    'an unknown event',
+    scheduleSpec({ triggers: { onKubernetesEvents: ['NodeDrian'] } }),
+    'notAllowed',
+    'spec.triggers.onKubernetesEvents[0]',
+    /did you mean NodeDrain\?/,
+  ],
+  [
+    'polling all the time',
+    scheduleSpec({ triggers: { resourceThreshold: { cpuPercent: { upper: 80 }, pollIntervalSeconds: 0 } } }),
+    'outOfRange',
+    'spec.triggers.resourceThreshold.pollIntervalSeconds',
+    /at least 1/,
+  ],
+  [
+    'a threshold without bounds',
+    scheduleSpec({ triggers: { resourceThreshold: { cpuPercent: {} } } }),
+    'neverTriggers',
+    'spec.triggers.resourceThreshold',
+    /no bound/,
+  ],
+  [
+    'bounds that cross',
+    scheduleSpec({ triggers: { resourceThreshold: { cpuPercent: { upper: 20, lower: 80 } } } }),
+    'limitsContradict',
+    'spec.triggers.resourceThreshold.cpuPercent.lower',
+    /not below upper/,
+  ],
+  [
+    'memory beyond its limit',
+    scheduleSpec({ triggers: { resourceThreshold: { memoryPercent: { upper: 100 } } } }),
+    'neverTriggers',
+    'spec.triggers.resourceThreshold.memoryPercent.upper',
+    /is ended/,
+  ],
+  [
+    'usage below nothing',
+    scheduleSpec({ triggers: { resourceThreshold: { cpuPercent: { lower: 0 } } } }),
+    'neverTriggers',
+    'spec.triggers.resourceThreshold.cpuPercent.lower',
+    /below 0/,
+  ],
+  [
+    'a label that is none',
+    scheduleSpec({ selector: { matchLabels: { 'a b': 'x' } } }),
+    'badSelector',
+    'spec.selector.matchLabels["a b"]',
+    /no label/,
+  ],
+  [
+    'a value that is none',
+    scheduleSpec({ selector: { matchLabels: { app: '*' } } }),
+    'badSelector',
+    'spec.selector.matchLabels["app"]',
+    /no value that a label can have/,
+  ],
+  [
+    'In without values',
+    scheduleSpec({ selector: { matchExpressions: [{ key: 'app', operator: 'In' }] } }),
+    'badSelector',
+    'spec.selector.matchExpressions[0].values',
+    /needs a value/,
+  ],
+  [
+    'Exists with values',
+    scheduleSpec({ selector: { matchExpressions: [{ key: 'app', operator: 'Exists', values: ['x'] }] } }),
+    'badSelector',
+    'spec.selector.matchExpressions[0].values',
+    /takes none/,
+  ],
+  [
+    'an unknown operator',
+    scheduleSpec({ selector: { matchExpressions: [{ key: 'app', operator: 'in' }] } }),
+    'notAllowed',
+    'spec.selector.matchExpressions[0].operator',
+    /did you mean In\?/,
+  ],
+  [
+    'a wildcard of a container',
+    scheduleSpec({ containerNames: ['ma*'] }),
+    'badName',
+    'spec.containerNames[0]',
+    /without wildcards/,
+  ],
+  [
+    'a wildcard of a namespace',
+    scheduleSpec({ namespace: '*' }),
+    'badName',
+    'spec.namespace',
+    /without wildcards/,
+  ],
+  [
+    'floor over ceiling',
+    scheduleSpec({ retain: { min: 5, max: 3 } }),
+    'limitsContradict',
+    'spec.retain.min',
+    /max \(3\)/,
+  ],
+  [
+    'a ceiling of none',
+    scheduleSpec({ retain: { max: 0 } }),
+    'zeroNotEnforced',
+    'spec.retain.max',
+    /not enforced/,
+  ],
+  ['a negative floor', scheduleSpec({ retain: { min: -1 } }), 'outOfRange', 'spec.retain.min', /at least 0/],
+  [
+    'jitter as long as the interval',
+    scheduleSpec({ jitter: '1h' }),
+    'limitsContradict',
+    'spec.jitter',
+    /a tenth/,
+  ],
+  [
+    'jitter over the shortest gap of cron',
+    scheduleSpec({ triggers: { cron: '0,10 * * * *' }, jitter: '15m' }),
+    'limitsContradict',
+    'spec.jitter',
+    /not shorter/,
+  ],
+  [
+    'jitter without a clock',
+    scheduleSpec({ triggers: { onAnnotation: true }, jitter: '5m' }),
+    'noEffect',
+    'spec.jitter',
+    /without interval or cron/,
+  ],
+  [
+    'a deadline without a clock',
+    scheduleSpec({ triggers: { onAnnotation: true }, startingDeadline: '5m' }),
+    'noEffect',
+    'spec.startingDeadline',
+    /without interval or cron/,
+  ],
+  [
+    'a deadline of nothing',
+    scheduleSpec({ startingDeadline: '0' }),
+    'outOfRange',
+    'spec.startingDeadline',
+    /drop every run/,
+  ],
+  [
+    'snapshots of volumes',
+    scheduleSpec({ volumeSnapshots: { enabled: true } }),
+    'noEffect',
+    'spec.volumeSnapshots.enabled',
+    /not taken here/,
+  ],
+  [
+    'snapshots that must be',
+    scheduleSpec({ volumeSnapshots: { enabled: true, failurePolicy: 'Require' } }),
+    'notAllowed',
+    'spec.volumeSnapshots.failurePolicy',
+    /write BestEffort/,
+  ],
+];
+
+describe('what a schedule is told by itself', () => {
+  for (const [name, spec, code, field, says] of alone) {
+    test(name, () => {
+      const { findings } = readSchedule(scheduleDocument(spec));
+      const found = findings.find((each) => each.code === code && each.field === field);
+      assert(found, findings.map(formatFinding).join('\n') || 'nothing was found');
+      assert.match(formatFinding(found), says);
+      assert.equal(findings.length, 1, findings.map(formatFinding).join('\n'));
+    });
+  }
+
+  test("the public operator's own sample is sound", () => {
+    const { schedule: read, findings } = readSchedule(
+      scheduleDocument({
+        namespace: 'shop',
+        selector: { matchLabels: { app: 'myapp' } },
+        containerNames: [],
+        triggers: {
+          interval: '1h',
+          onAnnotation: true,
+          resourceThreshold: {
+            memoryPercent: { upper: 80 },
+            cpuPercent: { upper: 90 },
+            pollIntervalSeconds: 30,
+          },
+          onKubernetesEvents: ['NodeDrain', 'PodEviction', 'Preemption'],
+        },
+      }),
+    );
+    assert.deepEqual(findings, []);
+    assert.deepEqual(read?.triggers, {
+      intervalMs: 3_600_000,
+      onAnnotation: true,
+      threshold: { pollMs: 30_000, cpu: { upper: 90 }, memory: { upper: 80 } },
+      disruptions: ['NodeDrain', 'PodEviction', 'Preemption'],
+    });
+  });
+
+  test('rubbish is told and never thrown', () => {
+    for (const document of [
+      null,
+      7,
+      'x',
+      [],
+      {},
+      { kind: 'CheckpointSchedule' },
+      scheduleDocument([]),
+      scheduleDocument({ selector: 7, triggers: [] }),
+    ]) {
+      const { findings, schedule: read } = readSchedule(document);
+      assert(findings.length > 0);
+      assert.notEqual(read?.sound, true);
+    }
+  });
+
+  test('one with errors keeps and limits nothing', () => {
+    const { schedule: read } = readSchedule(
+      scheduleDocument(scheduleSpec({ retain: { min: 1, max: 2 }, jiter: 1 })),
+    );
+    assert.deepEqual([read?.sound, read?.retain], [false, { min: 0 }]);
+  });
+});
+
+const inForce = (spec: unknown): PolicyResource =>
+  resource(spec, { namespace: 'ops', authority: 'administrator' });
+
+const beside: readonly (readonly [string, policy: unknown, spec: unknown, FindingCode, string, RegExp])[] = [
+  [
+    'a policy denies checkpoints',
+    { namespacePolicies: [{ namespace: 'shop', checkpointing: 'Deny' }] },
+    scheduleSpec(),
+    'refusedByPolicy',
+    'spec.triggers',
+    /spec\.namespacePolicies\[0\] of ops\/quotas has checkpointing: Deny for namespace shop/,
+  ],
+  [
+    'a policy wants more time between',
+    { globalPolicy: { minInterval: '2h', maxCheckpointsPerPod: 9 } },
+    scheduleSpec(),
+    'refusedByPolicy',
+    'spec.triggers.interval',
+    /comes every 1h, .* in 2h \(minInterval\).*write 2h or more/,
+  ],
+  [
+    'by cron, too',
+    { globalPolicy: { minInterval: '2h', maxCheckpointsPerPod: 9 } },
+    scheduleSpec({ triggers: { cron: '0,30 3 * * *' } }),
+    'refusedByPolicy',
+    'spec.triggers.cron',
+    /comes every 30m/,
+  ],
+  [
+    'a ceiling above the policy',
+    { namespacePolicies: [{ namespace: 'shop', maxCheckpoints: 3 }] },
+    scheduleSpec({ retain: { max: 10 } }),
+    'neverBinds',
+    'spec.retain.max',
+    /maxCheckpoints \(3, of each namespace\).*write 3 or less/,
+  ],
+  [
+    'a floor above the policy',
+    { namespacePolicies: [{ namespace: 'shop', maxCheckpoints: 3 }] },
+    scheduleSpec({ retain: { min: 5 } }),
+    'floorOverruled',
+    'spec.retain.min',
+    /does not hold against .*which an administrator set/,
+  ],
+  [
+    'a policy that rejects when full',
+    { namespacePolicies: [{ namespace: 'shop', maxCheckpoints: 3, whenFull: 'RejectNew' }] },
+    scheduleSpec({ retain: { max: 3 } }),
+    'refusedByPolicy',
+    'spec.retain.max',
+    /RejectNew.*at most 2/,
+  ],
+  [
+    'without a ceiling as well',
+    { namespacePolicies: [{ namespace: 'shop', maxCheckpoints: 3, whenFull: 'RejectNew' }] },
+    scheduleSpec(),
+    'refusedByPolicy',
+    'spec.retain.max',
+    /RejectNew/,
+  ],
+];
+
+describe('what a schedule is told beside the policies', () => {
+  for (const [name, policy, spec, code, field, says] of beside) {
+    test(name, () => {
+      const policies = new PolicyCatalog([inForce(policy)]);
+      const { findings } = judgeSchedule(scheduleDocument(spec), { policies, schedules: [] });
+      assert.deepEqual(
+        findings.map((each) => [each.code, each.field, each.severity]),
+        [[code, field, 'warning']],
+      );
+      assert.match(formatFinding(findings[0] ?? assert.fail()), says);
+    });
+  }
+
+  test('nothing where it fits, where the policy is for another namespace, and where none is known', () => {
+    const policies = new PolicyCatalog([
+      inForce({
+        globalPolicy: { minInterval: '1h', maxCheckpointsPerContainer: 5 },
+        namespacePolicies: [{ namespace: 'other', checkpointing: 'Deny' }],
+      }),
+    ]);
+    const document = scheduleDocument(scheduleSpec({ retain: { min: 1, max: 5 } }));
+    assert.deepEqual(judgeSchedule(document, { policies, schedules: [] }).findings, []);
+    assert.deepEqual(judgeSchedule(document, { policies: null, schedules: [] }).findings, []);
+  });
+});
+
+describe('two schedules over one container', () => {
+  const cart = schedule(scheduleSpec(), { name: 'first' });
+  const rows: readonly (readonly [string, unknown, boolean])[] = [
+    ['of the same pods', scheduleSpec(), true],
+    ['by cron and by interval', scheduleSpec({ triggers: { cron: '@daily' } }), true],
+    ['of all pods', scheduleSpec({ selector: {} }), true],
+    [
+      'of pods with another label as well',
+      scheduleSpec({ selector: { matchLabels: { tier: 'web' } } }),
+      true,
+    ],
+    ['of other pods', scheduleSpec({ selector: { matchLabels: { app: 'mail' } } }), false],
+    [
+      'of all but these',
+      scheduleSpec({ selector: { matchExpressions: [{ key: 'app', operator: 'NotIn', values: ['cart'] }] } }),
+      false,
+    ],
+    [
+      'of those without the label',
+      scheduleSpec({ selector: { matchExpressions: [{ key: 'app', operator: 'DoesNotExist' }] } }),
+      false,
+    ],
+    [
+      'one by the clock, one at a drain',
+      scheduleSpec({ triggers: { onKubernetesEvents: ['NodeDrain'] } }),
+      false,
+    ],
+    ['one that is paused', scheduleSpec({ paused: true }), false],
+    ['in another namespace', scheduleSpec({ namespace: 'other' }), false],
+  ];
+  for (const [name, spec, warned] of rows) {
+    test(`${name}: ${warned ? 'a warning' : 'nothing'}`, () => {
+      const { findings } = judgeSchedule(scheduleDocument(spec), { policies: null, schedules: [cart] });
+      assert.deepEqual(
+        findings.map((each) => each.code),
+        warned ? ['overlappingSchedules'] : [],
+      );
+      if (warned) assert.match(formatFinding(findings[0] ?? assert.fail()), /shop\/first \(by the clock\)/);
+    });
+  }
+
+  test('a former version of itself is none of the others', () => {
+    const document = scheduleDocument(scheduleSpec(), { name: 'first' });
+    assert.deepEqual(judgeSchedule(document, { policies: null, schedules: [cart] }).findings, []);
+  });
+});
+
+test('another namespace is the administrator’s', () => {
+  const own = scheduleDocument(scheduleSpec({ namespace: 'shop' }));
+  const other = scheduleDocument(scheduleSpec({ namespace: 'bank' }));
+  assert.deepEqual(scheduleTrespass(own, 'ada'), []);
+  const [trespass] = scheduleTrespass(other, 'ada');
+  assert.match(
+    formatFinding(trespass ?? assert.fail()),
+    /^spec\.namespace = "bank": is not the namespace of the schedule, and ada may not govern there; .*verb govern/,
+  );
+  assert.equal(readSchedule(own).schedule?.authority, 'tenant');
+  assert.equal(readSchedule(other).schedule?.authority, 'administrator');
+});
