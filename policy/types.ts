@@ -167,6 +167,7 @@ export type DecisionRule =
   | 'keepLast'
   | 'unidentified'
   | 'tainted'
+  | 'retain'
   | 'none';
 
 /** What is to become of one archive, and why. */

@@ -38,6 +38,8 @@ export interface RunnerParts {
   readonly clock: Clock;
   /** 0 to 1. */
   readonly random: () => number;
+  /** It is known now that a schedule had this archive made. */
+  readonly onMade?: (file: string) => void;
   /** Of those that can wait; default 2. */
   readonly atOnce?: number;
 }
@@ -64,6 +66,7 @@ export class Runner {
   /** By schedule and container. */
   readonly #running = new Map<string, Promise<void>>();
   #targets: readonly Target[] = [];
+  #nextRuns: ReadonlyMap<string, Instant> = new Map();
   #cancel: (() => void) | null = null;
   #ticking = false;
   #offset: number;
@@ -78,6 +81,11 @@ export class Runner {
   /** All containers that schedules are about, as they were last seen. */
   get targets(): readonly Target[] {
     return this.#targets;
+  }
+
+  /** When the next one of each schedule falls due, by its UID. */
+  get nextRuns(): ReadonlyMap<string, Instant> {
+    return this.#nextRuns;
   }
 
   /** How many checkpoints are under way. */
@@ -132,7 +140,7 @@ export class Runner {
   #look(now: Instant): { readonly wishes: Wish[]; readonly next: Instant[] } {
     const { memories, telling, cordon, crossings } = this.#parts;
     const wishes: Wish[] = [];
-    const next: Instant[] = [];
+    const next = new Map<string, Instant>();
     const asking = new Map<string, NodePod>();
     const sight = {
       isCordoned: (uid: string) => cordon.isCordoned(uid),
@@ -152,11 +160,15 @@ export class Runner {
         memories.touch();
         telling.dropped(target, look.dropped);
       }
-      if (look.next !== null) next.push(look.next);
+      if (look.next !== null) {
+        const uid = uidOf(target.schedule);
+        next.set(uid, Math.min(next.get(uid) ?? look.next, look.next));
+      }
       if (look.wish !== null) wishes.push(look.wish);
     }
     cordon.ask([...asking.values()]);
-    return { wishes: wishes.sort(inTurn), next };
+    this.#nextRuns = next;
+    return { wishes: wishes.sort(inTurn), next: [...next.values()] };
   }
 
   /** @returns when places may be free again that no end of a checkpoint tells of. */

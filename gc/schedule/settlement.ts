@@ -9,7 +9,7 @@ import type { Wish } from './wishes.ts';
 
 type SettlementParts = Pick<
   RunnerParts,
-  'orders' | 'directory' | 'memories' | 'madeBy' | 'crossings' | 'telling' | 'clock' | 'random'
+  'orders' | 'directory' | 'memories' | 'madeBy' | 'crossings' | 'telling' | 'clock' | 'random' | 'onMade'
 >;
 
 /** File names tell a second. */
@@ -132,7 +132,10 @@ export class Settlement {
     if (isDisruption({ trigger })) remembered.disrupted = true;
     memory.counts.taken += 1;
     memories.touch();
-    if (file !== '') madeBy.add(file, memory.name, now);
+    if (file !== '') {
+      madeBy.add(file, memory.name, now);
+      this.#parts.onMade?.(file);
+    }
     const { namespace, pod } = remembered;
     telling.taken(memory.name, { namespace, pod, container: containerIn(key) }, trigger, file, wasFailing);
   }
