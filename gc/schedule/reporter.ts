@@ -33,6 +33,8 @@ export interface ScheduleReporterOptions {
 
 /** All nodes together write a schedule's status about as often as this: each write goes to every collector. */
 const TOGETHER_MS = 5_000;
+/** What is under way is told when it is over. */
+const SETTLE_MS = 1_000;
 const MOST_BACKOFF_MS = 5 * 60_000;
 /** An entry that old may be of a node that is gone. */
 const OLD_MS = 3_600_000;
@@ -63,7 +65,7 @@ export class ScheduleReporter {
     const now = clock.now();
     const dues = this.#due().map(({ written }) => Math.min(written.nextAt, now + MOST_BACKOFF_MS));
     if (dues.length === 0) return;
-    this.#cancel = clock.after(Math.max(0, Math.min(...dues) - now), () => {
+    this.#cancel = clock.after(Math.max(SETTLE_MS, Math.min(...dues) - now), () => {
       this.#cancel = null;
       this.#writing = this.#write().finally(() => {
         this.#writing = null;

@@ -118,7 +118,7 @@ export class Settlement {
   ): void {
     const { clock, madeBy, memories, telling } = this.#parts;
     const now = clock.now();
-    const wasFailing = remembered.failures > 0;
+    const wasFailing = remembered.error !== null;
     remembered.pending = null;
     remembered.failures = 0;
     remembered.notBefore = null;
