@@ -29,7 +29,7 @@ export interface RunnerParts {
   /** Those of this node; null while nobody knows them. */
   readonly pods: () => readonly NodePod[] | null;
   readonly orders: Orders;
-  readonly directory: Pick<DirectoryView, 'state' | 'archivesOf' | 'get'>;
+  readonly directory: Pick<DirectoryView, 'state' | 'archives' | 'archivesOf' | 'get'>;
   readonly memories: ScheduleMemories;
   readonly madeBy: MadeBy;
   readonly cordon: Cordon;

@@ -1,5 +1,5 @@
 import type { Archive, Instant } from '../../policy/types.ts';
-import { isSame, startOf } from '../door/container.ts';
+import { type Container, isNamedFor, isSame, startOf } from '../door/container.ts';
 import type { Ordered } from '../door/order.ts';
 import type { Refusal } from '../door/refusal.ts';
 import type { Pending, Remembered, ScheduleMemory } from './memory.ts';
@@ -95,6 +95,7 @@ export class Settlement {
         this.#taken(memory, remembered, key, pending, archive.file);
         continue;
       }
+      if (this.#isBeingWritten(named, pending)) continue;
       const urgent = isDisruption(pending);
       const patient = !urgent || clock.now() - pending.at < URGENT_LOST_MS;
       if (patient && orders.mayStillCome(named, pending.at)) continue;
@@ -140,14 +141,19 @@ export class Settlement {
     telling.taken(memory.name, { namespace, pod, container: containerIn(key) }, trigger, file, wasFailing);
   }
 
+  /** Whether a file is there that has the container's name and does not stand still yet. */
+  #isBeingWritten(container: Container, { at }: Pending): boolean {
+    for (const archive of this.#parts.directory.archives()) {
+      if (archive.state !== 'growing' || beganAt(archive) < secondOf(at)) continue;
+      if (isNamedFor(archive.file, container)) return true;
+    }
+    return false;
+  }
+
   /** The first archive of the container that was begun since, and is nobody else's. */
-  #archiveOf(
-    container: { namespace: string; pod: string; container: string },
-    { at }: Pending,
-  ): Archive | null {
+  #archiveOf(container: Container, { at }: Pending): Archive | null {
     const { directory, madeBy } = this.#parts;
-    const since = Math.floor(at / SECOND) * SECOND;
-    const beganAt = ({ file, modifiedAt }: Archive): Instant => startOf(file) ?? modifiedAt;
+    const since = secondOf(at);
     const found = directory
       .archivesOf(container.namespace)
       .filter(({ identity }) => identity !== null && isSame(identity, container))
@@ -155,6 +161,14 @@ export class Settlement {
       .sort((one, other) => beganAt(one) - beganAt(other));
     return found[0] ?? null;
   }
+}
+
+function secondOf(at: Instant): Instant {
+  return Math.floor(at / SECOND) * SECOND;
+}
+
+function beganAt({ file, modifiedAt }: Archive): Instant {
+  return startOf(file) ?? modifiedAt;
 }
 
 function containerIn(key: string): string {
