@@ -168,6 +168,7 @@ export type DecisionRule =
   | 'retain'
   | 'unidentified'
   | 'tainted'
+  | 'retain'
   | 'none';
 
 /** What is to become of one archive, and why. */
