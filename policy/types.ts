@@ -165,7 +165,6 @@ export type DecisionRule =
   | 'pressure'
   | 'pinned'
   | 'keepLast'
-  | 'retain'
   | 'unidentified'
   | 'tainted'
   | 'retain'
