@@ -22,6 +22,7 @@ import { type ReadingsStore, readingsFile, withoutSaving } from './inventory/rea
 import { Recollection } from './inventory/recollection.ts';
 import { DirectoryWatch } from './inventory/watch.ts';
 import type { CollectorOptions } from './options.ts';
+import { MadeBy } from './schedule/made-by.ts';
 import { systemClock } from './system/clock.ts';
 import { ClockWatch } from './system/clock-watch.ts';
 import type { Lock } from './system/lock.ts';
@@ -49,6 +50,10 @@ export interface Assembled {
   readonly reporter: NodeReporter | null;
   readonly relief: Relief;
   readonly clockWatch: ClockWatch;
+  readonly enforcer: Enforcer;
+  /** Which archives schedules had made. */
+  readonly madeBy: MadeBy;
+  readonly store: StateStore;
   /** Called after each change of the inventory. */
   readonly changes: Listeners;
 }
@@ -69,12 +74,14 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
   const now = () => clock.now();
   const store = storeFor(options, () => metrics.errors.inc({ operation: 'state' }));
   const changes = new Listeners();
+  const madeBy = new MadeBy(store);
 
   const recollection = new Recollection({ store: readingsFor(options), now, log, metrics });
   const inventory = new Inventory({
     files,
     directory,
     clock: now,
+    madeBy: (file) => madeBy.of(file),
     recall: (stamp, changedNs) => recollection.recall(stamp, changedNs),
     onChange: (change) => {
       collector.takeChange(change);
@@ -182,7 +189,10 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
     ...{ passes, journal, disk, telling, progress, metrics, log, dryRun, rescanMs, random, isAlone },
   });
   const evictions = new Evictions({ inventory, active, breaker, enforcer });
-  return { collector, inventory, active, orphans, evictions, disk, clockWatch, relief, reporter, changes };
+  return {
+    ...{ collector, inventory, active, orphans, evictions, disk, clockWatch, relief, reporter, changes },
+    ...{ enforcer, madeBy, store },
+  };
 }
 
 /**

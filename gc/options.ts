@@ -5,6 +5,7 @@ import type { CollectorMetrics } from '../observe/metrics.ts';
 import type { PolicySource } from '../source/source.ts';
 import type { DoorOptions } from './door/main.ts';
 import type { ReadingsStore } from './inventory/readings-file.ts';
+import type { SchedulePart } from './schedule/main.ts';
 import type { Clock } from './system/clock.ts';
 import type { FileSystem } from './system/files.ts';
 import type { StateStore } from './system/state.ts';
@@ -50,6 +51,8 @@ export interface CollectorOptions {
   readonly confirm?: readonly string[];
   /** Opens the node's door. It needs a state directory and the node's name, and is closed to a dry run. */
   readonly door?: DoorPart;
+  /** Takes the checkpoints that schedules ask for, through the door; absent, or without a door: nobody does. */
+  readonly schedules?: SchedulePart;
   /** Writes what the collector sees into the node's object; absent: nowhere. */
   readonly nodeObject?: CheckpointNodeWriter;
   /** Milliseconds between scans; default 60,000. Where a scan takes long, up to three times that. */

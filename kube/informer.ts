@@ -8,6 +8,8 @@ export interface InformerOptions<T> {
   readonly client: KubeClient;
   /** Of the collection: `/apis/criu.org/v1/checkpointrestoreoperators`. */
   readonly path: string;
+  /** Which objects of it: `spec.nodeName=node1`. Default: all. */
+  readonly fieldSelector?: string;
   /** Called once for each resourceVersion of an object. Must not throw. */
   readonly parse: (object: JsonObject) => T;
   readonly log?: Log;
@@ -223,12 +225,12 @@ export class Informer<T> {
   }
 
   async #list(): Promise<void> {
-    const { client, path } = this.#options;
+    const { client, path, fieldSelector } = this.#options;
     const held = new Map<string, Held<T>>();
     let version: string;
     let next = '';
     do {
-      const query = { limit: this.#timing.pageSize, continue: next || undefined };
+      const query = { limit: this.#timing.pageSize, continue: next || undefined, fieldSelector };
       const page = await client.request({ path, query, signal: this.#ending.signal });
       const metadata = isObject(page) ? own(page, 'metadata') : undefined;
       const items = isObject(page) ? own(page, 'items') : undefined;
@@ -250,7 +252,7 @@ export class Informer<T> {
   }
 
   async #watch(): Promise<void> {
-    const { client, path } = this.#options;
+    const { client, path, fieldSelector } = this.#options;
     const { watchMs, idleMs, leastWatchMs } = this.#timing;
     const timeoutSeconds = Math.ceil((watchMs * (1 + this.#random())) / 1_000);
     const begun = this.#now();
@@ -266,6 +268,7 @@ export class Informer<T> {
         allowWatchBookmarks: true,
         resourceVersion: this.#version ?? '',
         timeoutSeconds,
+        fieldSelector,
       },
       idleMs,
       signal,

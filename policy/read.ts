@@ -90,7 +90,7 @@ export function readResource(document: unknown, options: ReadOptions = {}): Read
 }
 
 /** The API server's own notes on who wrote which field: half of a review, and nothing here reads them. */
-function withoutManagedFields(document: unknown): unknown {
+export function withoutManagedFields(document: unknown): unknown {
   if (!isObject(document)) return document;
   const metadata = own(document, 'metadata');
   if (!isObject(metadata) || !Object.hasOwn(metadata, 'managedFields')) return document;
@@ -109,7 +109,7 @@ function bounded(spec: JsonObject): JsonObject {
   );
 }
 
-function referenceOf(metadata: JsonObject, file: string | undefined): PolicyResource['reference'] {
+export function referenceOf(metadata: JsonObject, file: string | undefined): PolicyResource['reference'] {
   const uid = text(own(metadata, 'uid'));
   return {
     namespace: text(own(metadata, 'namespace')) || 'default',

@@ -139,6 +139,8 @@ export interface Archive {
   /** Bytes behind the end marker, possibly another tenant's memory; 0 in a sound archive. */
   readonly staleTailBytes: number;
   readonly orphan: OrphanProof | null;
+  /** `namespace/name` of the CheckpointSchedule that had it made; absent for all others. */
+  readonly madeBy?: string;
 }
 
 /** The file system that holds the directory. */
@@ -165,6 +167,7 @@ export type DecisionRule =
   | 'keepLast'
   | 'unidentified'
   | 'tainted'
+  | 'retain'
   | 'none';
 
 /** What is to become of one archive, and why. */

@@ -42,6 +42,8 @@ export class FakeNode {
   readonly evicted: string[] = [];
   policies: PolicySet | null = new PolicySet();
   more: Partial<DoorCore> = {};
+  /** The directory has changed. */
+  onChange: () => void = () => {};
   door: LiveDoor | null = null;
 
   constructor() {
@@ -75,6 +77,7 @@ export class FakeNode {
         if (!life.alive) return;
         arm();
         changed();
+        this.onChange();
       },
     });
     // As the collector does it: what grows is looked at when it may stand still.
