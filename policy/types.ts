@@ -168,7 +168,6 @@ export type DecisionRule =
   | 'retain'
   | 'unidentified'
   | 'tainted'
-  | 'retain'
   | 'none';
 
 /** What is to become of one archive, and why. */
