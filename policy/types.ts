@@ -167,7 +167,6 @@ export type DecisionRule =
   | 'keepLast'
   | 'unidentified'
   | 'tainted'
-  | 'retain'
   | 'none';
 
 /** What is to become of one archive, and why. */
