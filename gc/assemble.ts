@@ -19,6 +19,7 @@ import { Relief } from './deciding/relief.ts';
 import { Enforcer } from './deleting/enforce.ts';
 import { Evictions } from './deleting/evictions.ts';
 import { Failures } from './deleting/failures.ts';
+import { Feed } from './door/archives/feed.ts';
 import { Inventory } from './inventory/inventory.ts';
 import { type ReadingsStore, readingsFile, withoutSaving } from './inventory/readings-file.ts';
 import { Recollection } from './inventory/recollection.ts';
@@ -59,6 +60,8 @@ export interface Assembled {
   readonly store: StateStore;
   /** Called after each change of the inventory. */
   readonly changes: Listeners;
+  readonly feed: Feed;
+  readonly enforcer: Enforcer;
 }
 
 /**
@@ -78,6 +81,7 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
   const store = storeFor(options, () => metrics.errors.inc({ operation: 'state' }));
   const changes = new Listeners();
   const madeBy = new MadeBy(store);
+  const feed = new Feed(clock);
 
   const recollection = new Recollection({ store: readingsFor(options), now, log, metrics });
   const inventory = new Inventory({
@@ -87,6 +91,7 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
     madeBy: (file) => madeBy.of(file),
     recall: (stamp, changedNs) => recollection.recall(stamp, changedNs),
     onChange: (change) => {
+      feed.take(change);
       collector.takeChange(change);
       changes.call();
     },
@@ -201,7 +206,7 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
   const evictions = new Evictions({ inventory, active, breaker, enforcer });
   return {
     ...{ collector, inventory, active, orphans, evictions, disk, clockWatch, relief, reporter, changes },
-    ...{ takeSchedules, madeBy, store },
+    ...{ takeSchedules, madeBy, store, feed, enforcer },
   };
 }
 

@@ -153,6 +153,11 @@ export class Informer<T> {
     return this.#held.get(key)?.value;
   }
 
+  /** Keys, as `shop/quotas`, or `/node1` of what has no namespace, with their values. */
+  *entries(): Iterable<readonly [key: string, value: T]> {
+    for (const [key, { value }] of this.#held) yield [key, value];
+  }
+
   get size(): number {
     return this.#held.size;
   }

@@ -167,6 +167,8 @@ export type DecisionRule =
   | 'keepLast'
   | 'unidentified'
   | 'tainted'
+  /** Somebody who may has asked for its deletion. No plan has it. */
+  | 'request'
   | 'none';
 
 /** What is to become of one archive, and why. */
