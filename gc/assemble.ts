@@ -37,6 +37,7 @@ import { NodeReporter } from './telling/node-reporter.ts';
 import { nodeSight } from './telling/node-sight.ts';
 import { nodeStatus } from './telling/node-status.ts';
 import { Notices } from './telling/notices.ts';
+import { GovernedArchives, policySight } from './telling/policy-sight.ts';
 import { Progress } from './telling/progress.ts';
 import { Telling } from './telling/telling.ts';
 
@@ -115,7 +116,7 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
   });
   const telling = new Telling({
     ...{ directory, source, inventory, active, audit, notices, metrics, log, now },
-    onMeasured: () => reporter?.wake(),
+    onMeasured: (where) => reporter?.wake(where),
   });
   const { pods, progress: watcher } = options;
   const elapsed = () => clock.elapsed();
@@ -147,7 +148,10 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
     isStopping: () => collector.isStopping,
   });
   const disk = new DiskGauge({ files, directory, clock, metrics, log, relief });
-  const sight = { inventory, disk: () => disk.measure(), metrics, notices };
+  const governed = new GovernedArchives(() => inventory.archives());
+  changes.add(() => governed.changed());
+  const policies = () => policySight({ source, active, governed, report: () => collector.report });
+  const sight = { inventory, disk: () => disk.measure(), metrics, notices, policies };
   const writer = dryRun ? undefined : options.nodeObject;
   const reporter = writer
     ? new NodeReporter({

@@ -4,6 +4,7 @@
  */
 export interface Schema {
   readonly type?: 'object' | 'array' | 'string' | 'integer' | 'boolean';
+  readonly format?: 'int64' | 'date-time';
   readonly description?: string;
   readonly properties?: Readonly<Record<string, Schema>>;
   /** Of a mapping with names of the author's own. */

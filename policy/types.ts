@@ -21,6 +21,8 @@ export interface ResourceReference {
   readonly namespace: string;
   readonly name: string;
   readonly uid?: string;
+  /** `metadata.generation` of the version that was read; absent where no API server counts. */
+  readonly generation?: number;
   readonly file?: string;
 }
 
