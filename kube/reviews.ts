@@ -89,10 +89,14 @@ export function archivesReviewer(
   };
 }
 
-async function review(
+/** What a right is about, as the API server's reviews write it. */
+export type ResourceAttributes = Readonly<Record<string, string>>;
+
+/** A SubjectAccessReview, not remembered. Rejects when the API server does not answer: no answer is not a yes. */
+export async function review(
   client: KubeClient,
   user: UserInfo,
-  resourceAttributes: Readonly<Record<string, string>>,
+  resourceAttributes: ResourceAttributes,
 ): Promise<boolean> {
   const answer = await client.request({
     method: 'POST',
