@@ -19,7 +19,6 @@ export interface Schema {
   readonly minLength?: number;
   readonly maxLength?: number;
   readonly pattern?: string;
-  readonly format?: 'date-time';
   readonly 'x-kubernetes-int-or-string'?: true;
   readonly 'x-kubernetes-list-type'?: 'map' | 'atomic';
   readonly 'x-kubernetes-map-type'?: 'atomic';

@@ -167,6 +167,7 @@ export type DecisionRule =
   | 'pressure'
   | 'pinned'
   | 'keepLast'
+  | 'retain'
   | 'unidentified'
   | 'tainted'
   /** Somebody who may has asked for its deletion. No plan has it. */
