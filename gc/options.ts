@@ -6,6 +6,7 @@ import type { PolicySource } from '../source/source.ts';
 import type { DoorArchives } from './door/archives/open.ts';
 import type { DoorOptions } from './door/main.ts';
 import type { ReadingsStore } from './inventory/readings-file.ts';
+import type { SchedulePart } from './schedule/main.ts';
 import type { Clock } from './system/clock.ts';
 import type { FileSystem } from './system/files.ts';
 import type { StateStore } from './system/state.ts';
@@ -54,10 +55,14 @@ export interface CollectorOptions {
   readonly confirm?: readonly string[];
   /** Opens the node's door. It needs a state directory and the node's name, and is closed to a dry run. */
   readonly door?: DoorPart;
+  /** Takes the checkpoints that schedules ask for, through the door; absent, or without a door: nobody does. */
+  readonly schedules?: SchedulePart;
   /** Writes what the collector sees into the node's object; absent: nowhere. */
   readonly nodeObject?: CheckpointNodeWriter;
   /** Milliseconds between scans; default 60,000. Where a scan takes long, up to three times that. */
   readonly rescanMs?: number;
+  /** Milliseconds between look-ups of pods that were never looked up; default 1,000. */
+  readonly lookUpsApartMs?: number;
   readonly clock?: Clock;
   readonly files?: FileSystem;
   /** What was read of archives, for the next start; default a file in the state directory. */

@@ -113,16 +113,21 @@ export function listedArchiveIn(value: unknown): ListedArchive | null {
   };
 }
 
-const RULES: readonly DecisionRule[] = [
-  ...(['count', 'age', 'size', 'total', 'orphan', 'pressure', 'pinned', 'keepLast'] as const),
-  ...(['unidentified', 'tainted', 'request', 'none'] as const),
-];
+/** A record, so that none can be forgotten. */
+const RULES: Readonly<Record<DecisionRule, true>> = {
+  ...{ count: true, age: true, size: true, total: true, orphan: true, pressure: true, pinned: true },
+  ...{ keepLast: true, retain: true, unidentified: true, tainted: true, request: true, none: true },
+};
+
+function isRule(value: string): value is DecisionRule {
+  return Object.hasOwn(RULES, value);
+}
 
 function verdictIn(value: unknown): CheckpointVerdict | null {
   if (!isObject(value)) return null;
-  const rule = RULES.find((each) => each === own(value, 'rule')) ?? 'none';
+  const rule = text(own(value, 'rule'));
   const action = own(value, 'action') === 'delete' ? 'delete' : 'keep';
-  return { action, rule, reason: text(own(value, 'reason')) };
+  return { action, rule: isRule(rule) ? rule : 'none', reason: text(own(value, 'reason')) };
 }
 
 function isCount(value: unknown): value is number {

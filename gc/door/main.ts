@@ -11,7 +11,7 @@ import { type DoorArchives, openArchives } from './archives/open.ts';
 import type { Authenticator } from './authenticate.ts';
 import type { Authorizer } from './authorize.ts';
 import { clientAuthorityFile } from './client-authority.ts';
-import { fileKey } from './container.ts';
+import { type Container, fileKey, isSame } from './container.ts';
 import type { DirectoryView } from './directory-view.ts';
 import { Door } from './door.ts';
 import { Judge, type Withheld } from './judge.ts';
@@ -19,6 +19,7 @@ import type { Kubelet } from './kubelet.ts';
 import { Ledger } from './ledger.ts';
 import { fileLedgerStore, type LedgerStore } from './ledger-store.ts';
 import { createDoorMetrics, type DoorMetrics, watchDoor } from './metrics.ts';
+import type { Order, Ordered } from './order.ts';
 import { LOST_HOLD_MS, Passage } from './passage.ts';
 import { type DoorAddress, type DoorServer, type ServerBounds, startDoorServer } from './server.ts';
 import { Settler } from './settler.ts';
@@ -69,6 +70,10 @@ export interface RunningDoor {
   /** `https://127.0.0.1:10350` */
   readonly url: string;
   readonly port: number;
+  /** A checkpoint that the collector itself asks for. Never rejects. */
+  order(order: Order): Promise<Ordered>;
+  /** Whether an archive of this container may still come of a checkpoint that was begun at that time or later. */
+  mayStillCome(container: Container, since: Instant): boolean;
   /** To be told of each change of the directory, so that what has come is taken out of the ledger. */
   directoryChanged(): void;
   /**
@@ -166,6 +171,9 @@ export async function startDoor(options: DoorOptions): Promise<RunningDoor> {
     return {
       url,
       port: server.port,
+      order: (order) => door.order(order),
+      mayStillCome: (container, since) =>
+        ledger.reserved().some((each) => isSame(each, container) && each.since >= since),
       directoryChanged: () => settler.wake(),
       stop() {
         stopping ??= parts.disposeAsync();
