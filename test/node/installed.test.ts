@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parseAllDocuments, stringify } from 'yaml';
-import { fieldsOf } from '../../policy/json.ts';
+import { fieldsOf, own } from '../../policy/json.ts';
 import { call } from '../cli/call.ts';
 import { eventually } from '../cluster/eventually.ts';
 import { findProductImage, productImage } from '../cluster/image/image.ts';
@@ -102,6 +102,23 @@ test('a checkpoint by the door of each node and by the gateway, and none beyond 
     assert.deepEqual(await archivesOf(node.checkpointDirectory, 'shop'), files);
     const third = await askDoor(`https://${node.address}:10350`, doors, path, { token });
     assert.equal(third.status, 507, third.body);
+  }
+});
+
+test("each node keeps its audit records beside its collector's state", async () => {
+  for (const { checkpointDirectory } of cluster.nodes) {
+    const file = join(checkpointDirectory, '.checkpoint-warden', 'audit.jsonl');
+    await eventually(async () => {
+      const records: unknown[] = (await readFile(file, 'utf8'))
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line));
+      const operations = records.map((each) => String(own(fieldsOf(each), 'operation')));
+      assert.deepEqual(operations.toSorted(), ['create', 'create', 'request', 'request', 'request']);
+      for (const each of records) {
+        assert.deepEqual(Object.keys(fieldsOf(each)), ['operation', 'timestamp', 'resource', 'metadata']);
+      }
+    }, 20_000);
   }
 });
 
