@@ -152,10 +152,13 @@ export function define(command: Command): (context: Context) => Promise<number> 
       ...given('nodeObject', await nodeObjectOf(client, node())),
     };
     const scraped = metrics();
-    const listener = scraped && (await serveMetrics(measured.registry, scraped));
+    let isReady = false;
+    const listener = scraped && (await serveMetrics(measured.registry, scraped, () => isReady));
     try {
       if (once()) return await runOnce(collector, signal, context);
-      return await runUntilStopped(await startCollector(collector, signal), signal);
+      const running = await startCollector(collector, signal);
+      isReady = true;
+      return await runUntilStopped(running, signal);
     } finally {
       await listener?.close();
       await prepared?.stop();
