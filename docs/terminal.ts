@@ -26,7 +26,7 @@ export async function demoPicture(): Promise<string> {
   const from = (pattern: RegExp) => lines.findIndex((line) => pattern.test(plain(line)));
   const refused = lines.slice(from(/^2\. /), from(/^3\. /));
   const applied = from(/\$ kubectl apply -f limits\.yaml/);
-  const rows = lines.slice(from(/^ +And what the collector deletes/), from(/^4\. /));
+  const rows = lines.slice(from(/^ +And what the collector deletes/), from(/^4\. /) - 1);
   const isArchive = (line: string) => /^ +checkpoint-/.test(plain(line));
   // Two are deleted at a time, so that nobody knows which of them comes first.
   const deleted = [...rows.filter((row) => !isArchive(row)), ...rows.filter(isArchive).sort()];
