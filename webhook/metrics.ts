@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { CertificateSource } from '../certs/source.ts';
+import { remembered } from '../policy/remembered.ts';
 import type { PolicySource } from '../source/source.ts';
 import type { Shed } from './bounds.ts';
 import type { Answer } from './reply.ts';
@@ -100,11 +101,18 @@ export function createMetrics(
     () => source.problems().length,
   );
 
+  // To find a series by its labels takes as long as to judge a policy of two lines.
+  const durationOf = remembered((endpoint) => duration.labels({ endpoint }));
+  const decisionsOf = remembered((series) => {
+    const [endpoint = '', verdict = ''] = series.split(' ');
+    return decisions.labels({ endpoint, verdict });
+  });
+
   return {
     registry,
     reviewed(endpoint, verdict, seconds) {
-      duration.observe({ endpoint }, seconds);
-      decisions.inc({ endpoint, verdict });
+      durationOf(endpoint).observe(seconds);
+      decisionsOf(`${endpoint} ${verdict}`).inc();
     },
     turnedAway: (status) => refused.inc({ status }),
     shed: (what) => shed.inc({ what }),

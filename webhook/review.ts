@@ -87,7 +87,7 @@ export function parseReview(body: Buffer): ParsedReview {
   }
   let review: unknown;
   try {
-    review = JSON.parse(withoutManagedFields(body));
+    review = JSON.parse(withoutManagedFields(body.toString('utf8')));
   } catch {
     return garbage(`the body is not JSON; send an AdmissionReview of ${REVIEW_VERSION}`);
   }
@@ -234,10 +234,8 @@ function isTexts(value: unknown): value is string[] {
 }
 
 function resourceText(resource: JsonObject): string {
-  return ['resource', 'version', 'group']
-    .map((key) => text(own(resource, key)))
-    .join('.')
-    .slice(0, LONGEST_UID);
+  const name = `${text(own(resource, 'resource'))}.${text(own(resource, 'version'))}.${text(own(resource, 'group'))}`;
+  return name.length > LONGEST_UID ? name.slice(0, LONGEST_UID) : name;
 }
 
 /** For messages: in quotes, escaped and short. */
