@@ -41,7 +41,10 @@ function isOfMetadata(json: string, at: number, from: number): boolean {
     const code = json.charCodeAt(index);
     if (code === QUOTE) index = endOfText(json, index);
     else if (code === OPEN_MAP || code === OPEN_LIST) depth += 1;
-    else if (code === CLOSE_MAP || code === CLOSE_LIST) depth -= 1;
+    else if (code === CLOSE_MAP || code === CLOSE_LIST) {
+      depth -= 1;
+      if (depth === 0) return false;
+    }
   }
   return depth === 1;
 }
