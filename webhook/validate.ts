@@ -55,7 +55,7 @@ function besideOthers(request: WriteRequest, bench: Bench, trespass: readonly Fi
   const { findings } = judgeBeside(reading, resource, catalog.beside(resource));
   const all = trespass.length === 0 ? findings : [...findings, ...trespass];
   if (hasErrors(all)) return denied(resourceName(request, resource), all);
-  if (!request.dryRun) catalog.hold(resource, object);
+  if (!request.dryRun) catalog.hold(resource, request.json);
   return allowed(all);
 }
 

@@ -7,7 +7,7 @@ import type { Finding } from '../../policy/types.ts';
 import { judgeBeside } from '../../policy/validate.ts';
 import { LiveCatalog } from '../../webhook/live-catalog.ts';
 import { holds } from '../policy/cases.ts';
-import { FakeSource, policy } from './kit.ts';
+import { admissionReview, FakeSource, policy } from './kit.ts';
 
 const namespace = fc.constantFrom('team-a', 'team-b', 'team-c');
 const limits = fc.record(
@@ -90,7 +90,10 @@ holds(
           judgeBeside(reading, resource, eager.policies()).findings.map(gist),
         );
         if (found.some(({ severity }) => severity === 'error')) continue;
-        lazy.hold(reading.resource, each.document);
+        lazy.hold(
+          reading.resource,
+          JSON.stringify(admissionReview(each.document, { namespace: resource.reference.namespace })),
+        );
         eager.hold(reading.resource);
       }
     }
