@@ -19,12 +19,13 @@ import { createLog, type Logger } from '../observe/log.ts';
 import { createMetrics } from '../observe/metrics.ts';
 import { formatBytes } from '../policy/quantity.ts';
 import type { Context, Output } from './context.ts';
-import { doorOptions } from './door.ts';
+import { doorOptions, type PreparedDoor } from './door.ts';
 import { EXIT, InputError } from './errors.ts';
 import { explainCommand } from './help.ts';
 import { directoryOption, flag, logLevelOption, optional, patternOption, repeated } from './options.ts';
 import { originOptions } from './origin.ts';
 import { type ProgressLine, progressLine } from './progress.ts';
+import type { PreparedSchedules } from './schedules.ts';
 import { amount, printable } from './text.ts';
 import { address, duration, nonEmpty, path } from './values.ts';
 
@@ -132,6 +133,7 @@ export function define(command: Command): (context: Context) => Promise<number> 
     const audited = auditTo(audit(), dryRun(), log, context.out);
     const { source, client } = await open(log, directoryNames(where, nodeFiles));
     const prepared = (await prepareDoor?.(client, log)) ?? null;
+    const schedules = await schedulesOf(client, node(), prepared, log);
     const measured = createMetrics();
     const collector: CollectorOptions = {
       directory: where,
@@ -149,6 +151,7 @@ export function define(command: Command): (context: Context) => Promise<number> 
       ...given('audit', audited),
       ...given('rescanMs', rescan()),
       ...given('door', prepared?.part),
+      ...given('schedules', schedules?.part),
       ...given('nodeObject', await nodeObjectOf(client, node())),
     };
     const scraped = metrics();
@@ -161,6 +164,7 @@ export function define(command: Command): (context: Context) => Promise<number> 
       return await runUntilStopped(running, signal);
     } finally {
       await listener?.close();
+      await schedules?.stop();
       await prepared?.stop();
       client?.close();
     }
@@ -189,6 +193,18 @@ async function podsOf(client: KubeClient | null): Promise<PodLookup | null> {
   if (client === null) return null;
   const { podLookup } = await import('../kube/pods.ts');
   return podLookup(client);
+}
+
+/** Schedules are run through the node's door, so where there is none they are not. */
+async function schedulesOf(
+  client: KubeClient | null,
+  node: string | undefined,
+  door: PreparedDoor | null,
+  log: Logger,
+): Promise<PreparedSchedules | null> {
+  if (client === null || node === undefined || door === null) return null;
+  const { prepareSchedules } = await import('./schedules.ts');
+  return prepareSchedules(client, node, door.kubelet, log);
 }
 
 /** Only of a node whose name was given: the host's may be another's in the cluster. */

@@ -8,7 +8,12 @@ export interface InformerOptions<T> {
   readonly client: KubeClient;
   /** Of the collection: `/apis/criu.org/v1/checkpointrestoreoperators`. */
   readonly path: string;
-  /** Called once for each resourceVersion of an object. Must not throw. */
+  /** Which objects of it: `spec.nodeName=node1`. Default: all. */
+  readonly fieldSelector?: string;
+  /**
+   * Called once for each resourceVersion of an object. Must not throw. Where it gives the value again that it gave for
+   * the version before, nobody is told of a change.
+   */
   readonly parse: (object: JsonObject) => T;
   readonly log?: Log;
   /** Milliseconds since the epoch; default `Date.now`. */
@@ -151,6 +156,11 @@ export class Informer<T> {
     return this.#held.get(key)?.value;
   }
 
+  /** Keys, as `shop/quotas`, or `/node1` of what has no namespace, with their values. */
+  *entries(): Iterable<readonly [key: string, value: T]> {
+    for (const [key, { value }] of this.#held) yield [key, value];
+  }
+
   get size(): number {
     return this.#held.size;
   }
@@ -223,12 +233,12 @@ export class Informer<T> {
   }
 
   async #list(): Promise<void> {
-    const { client, path } = this.#options;
+    const { client, path, fieldSelector } = this.#options;
     const held = new Map<string, Held<T>>();
     let version: string;
     let next = '';
     do {
-      const query = { limit: this.#timing.pageSize, continue: next || undefined };
+      const query = { limit: this.#timing.pageSize, continue: next || undefined, fieldSelector };
       const page = await client.request({ path, query, signal: this.#ending.signal });
       const metadata = isObject(page) ? own(page, 'metadata') : undefined;
       const items = isObject(page) ? own(page, 'items') : undefined;
@@ -244,13 +254,14 @@ export class Informer<T> {
     this.#contact();
     this.#version = version;
     const changed =
-      held.size !== this.#held.size || [...held].some(([key, each]) => this.#held.get(key) !== each);
+      held.size !== this.#held.size ||
+      [...held].some(([key, { value }]) => this.#held.get(key)?.value !== value);
     this.#held = held;
     if (changed) this.#notify();
   }
 
   async #watch(): Promise<void> {
-    const { client, path } = this.#options;
+    const { client, path, fieldSelector } = this.#options;
     const { watchMs, idleMs, leastWatchMs } = this.#timing;
     const timeoutSeconds = Math.ceil((watchMs * (1 + this.#random())) / 1_000);
     const begun = this.#now();
@@ -266,6 +277,7 @@ export class Informer<T> {
         allowWatchBookmarks: true,
         resourceVersion: this.#version ?? '',
         timeoutSeconds,
+        fieldSelector,
       },
       idleMs,
       signal,
@@ -287,10 +299,9 @@ export class Informer<T> {
       this.#version = versionOf(object) || this.#version;
     } else if (type === 'ADDED' || type === 'MODIFIED') {
       const [key, held] = this.#take(object);
-      if (this.#held.get(key) !== held) {
-        this.#held.set(key, held);
-        this.#notify();
-      }
+      const former = this.#held.get(key);
+      this.#held.set(key, held);
+      if (former?.value !== held.value) this.#notify();
       this.#version = held.resourceVersion;
     } else if (type === 'DELETED') {
       const { key, resourceVersion } = this.#nameOf(object);

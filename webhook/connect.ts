@@ -69,8 +69,10 @@ function denied(message: string): Answer {
 }
 
 /** A judge of policies, who turns all else away. */
-export function policiesOnly(judge: (request: PolicyRequest, deadline: Instant) => Promise<Answer>): Judge {
-  return async (request, deadline) =>
+export function policiesOnly(
+  judge: (request: PolicyRequest, deadline: Instant) => Answer | Promise<Answer>,
+): Judge {
+  return (request, deadline) =>
     request.operation === 'CONNECT'
       ? misdirected('this path', 'policies; CONNECT nodes/proxy belongs to /connect')
       : judge(request, deadline);

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { shownTime } from '../certs/inspect.ts';
 import type { CertificateSource } from '../certs/source.ts';
 import type { Reviewer, UserInfo } from '../kube/types.ts';
+import { serveMetrics, urlHost } from '../observe/listener.ts';
 import type { Logger } from '../observe/log.ts';
 import type { Instant } from '../policy/types.ts';
 import type { PolicySource } from '../source/source.ts';
@@ -11,11 +12,12 @@ import { type ConnectOptions, connect, policiesOnly } from './connect.ts';
 import type { GatewaySettings } from './gateway/messages.ts';
 import { type GatewayThread, startGatewayThread } from './gateway/thread.ts';
 import { LiveCatalog } from './live-catalog.ts';
-import { createMetrics, type Metrics, serveMetrics, urlHost } from './metrics.ts';
+import { createMetrics, expositionOf, type Metrics } from './metrics.ts';
 import { mutate } from './mutate.ts';
 import { readiness } from './readiness.ts';
 import { EVERYBODY, type Rights, reviewedRights } from './rights.ts';
 import { type RunningServer, startServer } from './server.ts';
+import { openStatus, type StatusPart } from './status/open.ts';
 import { TIMINGS, type Timings } from './timings.ts';
 import type { TlsVersion } from './tls.ts';
 import { type Bench, validate } from './validate.ts';
@@ -39,6 +41,8 @@ export interface WebhookOptions {
   readonly connect?: ConnectOptions;
   /** The gateway, in a thread of its own, with this webhook's certificate; absent: none. */
   readonly gateway?: Omit<GatewaySettings, 'minTlsVersion'>;
+  /** Writes on each policy what has become of it; absent: nobody does. */
+  readonly status?: StatusPart;
   /** Default TLSv1.3. */
   readonly minTlsVersion?: TlsVersion;
   /** Without a reviewer there is no Service to catch up, so `drain` is 0 by default. */
@@ -81,8 +85,9 @@ async function start(options: WebhookOptions, parts: AsyncDisposableStack): Prom
   await certificates.start();
   const gateway = await gatewayOf(options, metrics);
   if (gateway) parts.defer(gateway.stop);
-  const metricsServer = options.metrics && (await serveMetrics(metrics, options.metrics, gateway?.metrics));
-  if (metricsServer) parts.defer(() => metricsServer.stop());
+  const scraped =
+    options.metrics && (await serveMetrics(expositionOf(metrics, gateway?.metrics), options.metrics));
+  if (scraped) parts.defer(() => scraped.close());
 
   const bounds = { ...BOUNDS, ...options.bounds };
   let catalog: LiveCatalog | null = null;
@@ -128,6 +133,9 @@ async function start(options: WebhookOptions, parts: AsyncDisposableStack): Prom
   parts.defer(async () => void (await Promise.all([server?.stop(), stopGateway()])));
   await source.start();
   catalog = new LiveCatalog(source, now);
+  const status =
+    options.status && openStatus({ ...options.status, source, log, now, onWrite: metrics.statusWritten });
+  if (status) parts.defer(() => status.stop());
 
   const url = `https://${urlHost(server.address)}:${server.port}`;
   const { origin, names, notAfter } = certificates.describe();
@@ -135,7 +143,7 @@ async function start(options: WebhookOptions, parts: AsyncDisposableStack): Prom
   return {
     url,
     port: server.port,
-    ...(metricsServer && { metricsUrl: metricsServer.url }),
+    ...(scraped && { metricsUrl: scraped.url }),
     ...(gateway && { gatewayUrl: gateway.url }),
     stop() {
       stopping ??= (async () => {

@@ -36,6 +36,8 @@ test('the programs have the rights that they use, and no others', async () => {
   };
   assert.deepEqual(await rulesOf('webhook-rbac.yaml', 'checkpoint-warden-webhook'), [
     policies,
+    { apiGroups: ['criu.org'], resources: ['checkpointrestoreoperators/status'], verbs: ['patch'] },
+    { apiGroups: ['criu.org'], resources: ['checkpointnodes'], verbs: ['list', 'watch'] },
     { apiGroups: ['authorization.k8s.io'], resources: ['subjectaccessreviews'], verbs: ['create'] },
     { apiGroups: ['authentication.k8s.io'], resources: ['tokenreviews'], verbs: ['create'] },
     { apiGroups: [''], resources: ['pods', 'nodes'], verbs: ['get', 'list', 'watch'] },
