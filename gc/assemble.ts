@@ -94,7 +94,7 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
   const journal = new Journal({
     ...{ audit, directory, now },
     node: nodeName,
-    archives: () => inventory.archives(),
+    growing: () => inventory.growing(),
   });
   const telling = new Telling({
     ...{ directory, source, inventory, active, audit, notices, metrics, log, now },
