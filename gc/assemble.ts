@@ -70,7 +70,11 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
   const store = storeFor(options, () => metrics.errors.inc({ operation: 'state' }));
   const changes = new Listeners();
 
-  const recollection = new Recollection({ store: readingsFor(options), now, log, metrics });
+  const { onFilling } = options;
+  const recollection = new Recollection({
+    ...{ store: readingsFor(options), now, log, metrics },
+    ...(onFilling && { onFilling }),
+  });
   const inventory = new Inventory({
     files,
     directory,
