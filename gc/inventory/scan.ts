@@ -41,7 +41,7 @@ const OK: DirectoryState = { ok: true };
  */
 export class Scanner {
   readonly #options: ScannerOptions;
-  #state: DirectoryState = { ok: false, reason: 'the directory was not scanned yet' };
+  #state: DirectoryState = { ok: false, reason: 'the directory was not scanned yet', isAwaited: true };
   /** The directory that the holdings are of; null when there is none. */
   #directory: DirectoryIdentity | null = null;
   /** Counts scans, so that one can tell what it has not seen. */
