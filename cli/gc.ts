@@ -8,6 +8,7 @@ import {
   startCollector,
 } from '../gc/main.ts';
 import { errorCode, explain } from '../gc/system/files.ts';
+import { keepHeapSmall } from '../gc/system/memory.ts';
 import { nodeFiles } from '../gc/system/node-files.ts';
 import { directoryNames } from '../gc/system/same-directory.ts';
 import type { CheckpointNodeWriter } from '../kube/checkpoint-nodes.ts';
@@ -147,6 +148,7 @@ export function define(command: Command): (context: Context) => Promise<number> 
       metrics: measured,
       confirm: confirm(),
       progress,
+      onFilling: keepHeapSmall,
       ...given('stateDirectory', state()),
       ...given('audit', audited),
       ...given('rescanMs', rescan()),

@@ -69,6 +69,8 @@ export interface CollectorOptions {
   readonly readings?: ReadingsStore;
   /** Is told how far the first scan is; the log says it every few seconds all the same. */
   readonly progress?: ProgressWatcher;
+  /** Told that a scan begins, or is over, which fills the heap with what will stay: for whoever keeps it small. */
+  readonly onFilling?: (isFilling: boolean) => void;
   /** 0 to 1, for jitter. */
   readonly random?: () => number;
 }
