@@ -1,5 +1,6 @@
 import { hasErrors } from '../policy/findings.ts';
 import { resourceKey } from '../policy/govern.ts';
+import type { Schedule } from '../policy/schedule/types.ts';
 import type { Finding, Instant, PolicyResource } from '../policy/types.ts';
 import { judge, needsGovern, trespassFindings } from '../policy/validate.ts';
 import { confirmFinding, confirmsAnew, saysNothingNew } from './author.ts';
@@ -12,6 +13,8 @@ import { NoAnswer, type Rights } from './rights.ts';
 export interface Bench {
   /** Null while nobody can tell what the policies are: until they are known, and while their source is silent. */
   catalog(): LiveCatalog | null;
+  /** Schedules as far as they are known; absent: none are. */
+  schedules?(): readonly Schedule[];
   readonly rights: Rights;
 }
 
