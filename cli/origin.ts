@@ -21,11 +21,11 @@ export interface Origin {
 
 /**
  * `--policies PATH`, `--kubeconfig FILE`, or neither in a pod. @returns what opens the one that was given.
- * @param timing how a cluster's policies are followed; default the informer's own
+ * @param timing how a cluster's policies are followed, or what tells it after parsing; default the informer's own
  */
 export function originOptions(
   command: Command,
-  timing: Partial<InformerTiming> = {},
+  timing: Partial<InformerTiming> | (() => Partial<InformerTiming>) = {},
 ): (log: Log, directoryOf?: (path: string) => string) => Promise<Origin> {
   const policies = repeated(
     command,
@@ -41,7 +41,8 @@ export function originOptions(
   );
   return async (log, directoryOf) => {
     const file = kubeconfig();
-    if (policies().length === 0) return await openCluster(command.name(), file, log, timing);
+    const followed = typeof timing === 'function' ? timing() : timing;
+    if (policies().length === 0) return await openCluster(command.name(), file, log, followed);
     if (file !== undefined) throw new UsageError('give --policies or --kubeconfig, not both');
     for (const each of policies()) await requirePath(each);
     const source = filePolicySource({ paths: policies(), log, ...(directoryOf && { directoryOf }) });

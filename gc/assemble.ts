@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { Listeners } from '../certs/listeners.ts';
 import { noAudit } from '../observe/audit.ts';
 import { createMetrics } from '../observe/metrics.ts';
+import { Retentions } from '../policy/schedule/retentions.ts';
+import type { Schedule } from '../policy/schedule/types.ts';
 import { realPath } from '../source/real-path.ts';
 import { Collector } from './collector.ts';
 import { ActivePolicies } from './deciding/active.ts';
@@ -50,7 +52,8 @@ export interface Assembled {
   readonly reporter: NodeReporter | null;
   readonly relief: Relief;
   readonly clockWatch: ClockWatch;
-  readonly enforcer: Enforcer;
+  /** Tells the plan what schedules keep of the archives that they had made. */
+  readonly takeSchedules: (schedules: readonly Schedule[]) => void;
   /** Which archives schedules had made. */
   readonly madeBy: MadeBy;
   readonly store: StateStore;
@@ -90,7 +93,9 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
     ...(patterns && patterns.length > 0 && { patterns }),
   });
   const isSameDirectory = sameDirectoryAs(directory, files);
-  const active = new ActivePolicies({ directory, lenientDirectory, isSameDirectory });
+  // While nobody knows what schedules keep, nothing that one had made goes by a limit.
+  const retentions = new Retentions(options.schedules === undefined ? [] : null);
+  const active = new ActivePolicies({ directory, lenientDirectory, isSameDirectory, retentions });
   const plans = new Plans(inventory);
   const failures = new Failures(log);
   const notices = new Notices(log);
@@ -120,6 +125,7 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
         log,
         metrics,
         random,
+        ...(options.lookUpsApartMs !== undefined && { apartMs: options.lookUpsApartMs }),
       })
     : null;
   const enforcer = new Enforcer({
@@ -187,10 +193,15 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
     ...parts,
     ...{ passes, journal, disk, telling, progress, metrics, log, dryRun, rescanMs, random, isAlone },
   });
+  const takeSchedules = (schedules: readonly Schedule[]) => {
+    if (!retentions.take(schedules)) return;
+    plans.takeAll();
+    collector.wake();
+  };
   const evictions = new Evictions({ inventory, active, breaker, enforcer });
   return {
     ...{ collector, inventory, active, orphans, evictions, disk, clockWatch, relief, reporter, changes },
-    ...{ enforcer, madeBy, store },
+    ...{ takeSchedules, madeBy, store },
   };
 }
 

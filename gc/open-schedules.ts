@@ -6,14 +6,14 @@ import { type RunningSchedules, runSchedules } from './schedule/main.ts';
 /** Takes the checkpoints of schedules through the node's door; null where there is no door, or no cluster. */
 export function openSchedules(
   { schedules, nodeName, log, metrics, clock, random }: CollectorOptions,
-  { inventory, madeBy, store, enforcer, changes }: Assembled,
+  { inventory, madeBy, store, takeSchedules, changes }: Assembled,
   door: RunningDoor | null,
 ): RunningSchedules | null {
   if (schedules === undefined || door === null || nodeName === undefined) return null;
   const running = runSchedules({
     ...schedules,
     ...{ inventory, madeBy, log, node: nodeName, orders: door, state: store },
-    carryOut: (decisions, isCurrent) => enforcer.carryOut(decisions, isCurrent),
+    onSchedules: takeSchedules,
     ...(metrics && { registry: metrics.registry }),
     ...(clock && { clock }),
     ...(random && { random }),

@@ -57,6 +57,8 @@ export interface CollectorOptions {
   readonly nodeObject?: CheckpointNodeWriter;
   /** Milliseconds between scans; default 60,000. Where a scan takes long, up to three times that. */
   readonly rescanMs?: number;
+  /** Milliseconds between look-ups of pods that were never looked up; default 1,000. */
+  readonly lookUpsApartMs?: number;
   readonly clock?: Clock;
   readonly files?: FileSystem;
   /** What was read of archives, for the next start; default a file in the state directory. */

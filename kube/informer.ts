@@ -41,6 +41,8 @@ export interface InformerTiming {
   readonly leastWatchMs: number;
   /** `start` gives up after this; default 30,000. */
   readonly startMs: number;
+  /** The first list begins within this time, at random: for those that start on all nodes at once. Default 0. */
+  readonly startWithinMs: number;
   /** A list is made anew after this at the latest, whatever the watch says; default an hour. */
   readonly relistMs: number;
 }
@@ -55,6 +57,7 @@ const TIMING: InformerTiming = {
   mostBackoffMs: 30_000,
   leastWatchMs: 1_000,
   startMs: 30_000,
+  startWithinMs: 0,
   relistMs: 3_600_000,
 };
 
@@ -117,11 +120,12 @@ export class Informer<T> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const begun = this.#now();
     let lastError: unknown;
-    const late = setTimeout(() => reject(lastError ?? new Error('no list in time')), this.#timing.startMs);
+    const mostMs = this.#timing.startWithinMs + this.#timing.startMs;
+    const late = setTimeout(() => reject(lastError ?? new Error('no list in time')), mostMs);
     this.#running = this.#run(resolve, (error) => {
       lastError = error;
       const hopeless = error instanceof KubeError && HOPELESS.includes(error.status);
-      if (hopeless || this.#now() - begun >= this.#timing.startMs) reject(error);
+      if (hopeless || this.#now() - begun >= mostMs) reject(error);
     });
     // Only when it is stopped: then there is nothing to wait for.
     this.#running.then(() => reject(lastError ?? new Error('stopped before the first list')));
@@ -172,6 +176,9 @@ export class Informer<T> {
 
   async #run(onListed: () => void, onFailure: (error: unknown) => void): Promise<void> {
     const { signal } = this.#ending;
+    const { startWithinMs } = this.#timing;
+    // Rejects only when the informer ends.
+    if (startWithinMs > 0) await this.#sleep(startWithinMs * this.#random()).catch(() => {});
     while (!signal.aborted) {
       try {
         if (this.#version === null || this.#now() - this.#listedAt > this.#timing.relistMs) {
@@ -205,9 +212,16 @@ export class Informer<T> {
   async #pause(): Promise<void> {
     const { leastBackoffMs, mostBackoffMs } = this.#timing;
     const most = Math.min(leastBackoffMs * 2 ** (this.#failures - 1), mostBackoffMs);
-    const ms = most * (0.5 + (this.#options.random ?? Math.random)() / 2);
+    await this.#sleep(most * (0.5 + this.#random() / 2));
+  }
+
+  async #sleep(ms: number): Promise<void> {
     const sleep = this.#options.sleep ?? ((time, signal) => delay(time, undefined, { signal }));
     await sleep(ms, this.#ending.signal);
+  }
+
+  #random(): number {
+    return (this.#options.random ?? Math.random)();
   }
 
   async #list(): Promise<void> {
@@ -238,9 +252,9 @@ export class Informer<T> {
   }
 
   async #watch(): Promise<void> {
-    const { client, path, fieldSelector, random = Math.random } = this.#options;
+    const { client, path, fieldSelector } = this.#options;
     const { watchMs, idleMs, leastWatchMs } = this.#timing;
-    const timeoutSeconds = Math.ceil((watchMs * (1 + random())) / 1_000);
+    const timeoutSeconds = Math.ceil((watchMs * (1 + this.#random())) / 1_000);
     const begun = this.#now();
     // The server should end it by itself before that.
     const signal = AbortSignal.any([

@@ -165,9 +165,9 @@ export type DecisionRule =
   | 'pressure'
   | 'pinned'
   | 'keepLast'
+  | 'retain'
   | 'unidentified'
   | 'tainted'
-  | 'retain'
   | 'none';
 
 /** What is to become of one archive, and why. */

@@ -4,8 +4,6 @@ import type { NodeLookup } from '../../kube/nodes.ts';
 import type { ScheduleStatusWriter } from '../../kube/schedules.ts';
 import type { Log } from '../../kube/types.ts';
 import type { Schedule } from '../../policy/schedule/types.ts';
-import type { Decision } from '../../policy/types.ts';
-import type { Enforced } from '../deleting/enforce.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import { type Clock, systemClock } from '../system/clock.ts';
 import type { StateStore } from '../system/state.ts';
@@ -16,7 +14,6 @@ import { ScheduleMemories } from './memory.ts';
 import { createScheduleMetrics } from './metrics.ts';
 import { reportedNow } from './reported.ts';
 import { ScheduleReporter } from './reporter.ts';
-import { Retention } from './retention.ts';
 import { type Orders, Runner } from './runner.ts';
 import type { SeenEntry } from './status.ts';
 import { type ScheduleNews, ScheduleTelling } from './telling.ts';
@@ -52,10 +49,8 @@ export interface ScheduleOptions extends SchedulePart {
   readonly orders: Orders;
   readonly inventory: Inventory;
   readonly madeBy: MadeBy;
-  readonly carryOut: (
-    decisions: readonly Decision[],
-    isCurrent: (decision: Decision) => boolean,
-  ) => Promise<Enforced>;
+  /** What the plan has to know of them: what is kept of the archives that they had made. */
+  readonly onSchedules: (schedules: readonly Schedule[]) => void;
   readonly state: StateStore;
   readonly log: Log;
   readonly registry?: Registry;
@@ -101,13 +96,6 @@ export function runSchedules(options: ScheduleOptions): RunningSchedules {
     onCrossed: () => runner.wake(),
     onFailure: (error) => troubles.tell('usage', error, 'the kubelet does not tell what containers use'),
   });
-  const retention = new Retention({
-    inventory,
-    madeBy,
-    schedules: known,
-    carryOut: options.carryOut,
-    metrics,
-  });
   const runner: Runner = new Runner({
     ...{ schedules: known, pods: () => pods.values(), orders: options.orders, directory: inventory },
     ...{ memories, madeBy, cordon, crossings, telling, clock, random },
@@ -121,11 +109,11 @@ export function runSchedules(options: ScheduleOptions): RunningSchedules {
 
   const look = () => {
     const all = known() ?? [];
+    if (known() !== null) options.onSchedules(all);
     pods.want(all.length > 0);
     for (const state of ['acting', 'paused', 'invalid'] as const) {
       metrics.schedules.set({ state }, all.filter((each) => stateOf(each) === state).length);
     }
-    retention.wake();
     runner.wake();
   };
   schedules.onChange(look);
@@ -134,13 +122,10 @@ export function runSchedules(options: ScheduleOptions): RunningSchedules {
   let stopping: Promise<void> | null = null;
   return {
     directoryChanged() {
-      retention.wake();
       runner.wake();
     },
     stop() {
-      stopping ??= Promise.all([runner.stop(), reporter.stop(), crossings.stop(), retention.stop()]).then(
-        () => {},
-      );
+      stopping ??= Promise.all([runner.stop(), reporter.stop(), crossings.stop()]).then(() => {});
       return stopping;
     },
   };

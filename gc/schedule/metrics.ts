@@ -13,7 +13,6 @@ export interface ScheduleMetrics {
   readonly lateSeconds: Histogram;
   readonly schedules: Gauge<'state'>;
   readonly containers: Gauge<'state'>;
-  readonly retained: Gauge<'verdict'>;
   readonly errors: Counter<'operation'>;
 }
 
@@ -44,12 +43,6 @@ export function createScheduleMetrics(registry: Registry): ScheduleMetrics {
       name: `${PREFIX}containers`,
       help: 'Containers on this node that schedules are about: selected, waiting for their turn, failing.',
       labelNames: ['state'],
-      registers,
-    }),
-    retained: new Gauge({
-      name: `${PREFIX}archives`,
-      help: 'Archives on this node that schedules had made: held by retain.min, over retain.max, free.',
-      labelNames: ['verdict'],
       registers,
     }),
     errors: new Counter({

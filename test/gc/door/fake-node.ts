@@ -42,6 +42,7 @@ export class FakeNode {
   readonly evicted: string[] = [];
   policies: PolicySet | null = new PolicySet();
   more: Partial<DoorCore> = {};
+  madeBy: (file: string) => string | undefined = () => undefined;
   /** The directory has changed. */
   onChange: () => void = () => {};
   door: LiveDoor | null = null;
@@ -73,6 +74,7 @@ export class FakeNode {
       files,
       directory: DIRECTORY,
       clock: () => clock.now(),
+      madeBy: (file) => this.madeBy(file),
       onChange: () => {
         if (!life.alive) return;
         arm();

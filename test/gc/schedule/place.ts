@@ -1,5 +1,4 @@
 import { Registry } from 'prom-client';
-import { deleteArchive } from '../../../gc/deleting/deletion.ts';
 import { MadeBy } from '../../../gc/schedule/made-by.ts';
 import { type RunningSchedules, runSchedules } from '../../../gc/schedule/main.ts';
 import type { ScheduleNews } from '../../../gc/schedule/telling.ts';
@@ -9,8 +8,7 @@ import type { NodePod } from '../../../kube/node-pods.ts';
 import type { JsonObject } from '../../../policy/json.ts';
 import { readSchedule } from '../../../policy/schedule/read.ts';
 import type { Schedule } from '../../../policy/schedule/types.ts';
-import type { Decision } from '../../../policy/types.ts';
-import { DIRECTORY, FakeNode, NODE } from '../door/fake-node.ts';
+import { FakeNode, NODE } from '../door/fake-node.ts';
 
 /** A node with schedules and pods in memory, whose collector can be killed and started again. */
 export class Place {
@@ -21,6 +19,8 @@ export class Place {
   readonly statuses: { readonly name: string; readonly manager: string; readonly status: JsonObject }[] = [];
   usage = new Map<string, Usage>();
   cordoned = false;
+  /** What the plan was told. */
+  readonly toPlan: (readonly Schedule[])[] = [];
   nodeAsked = 0;
   registry = new Registry();
   running: RunningSchedules | null = null;
@@ -42,8 +42,6 @@ export class Place {
     const life = { alive: true };
     this.#life = life;
     this.registry = new Registry();
-    const door = await this.node.start();
-    const { inventory } = door;
     const state: StateStore = {
       read: (name) => structuredClone(this.#disk.read(name)),
       // What a process writes after its end does not count.
@@ -52,6 +50,10 @@ export class Place {
       },
       retry() {},
     };
+    const madeBy = new MadeBy(state);
+    this.node.madeBy = (file) => madeBy.of(file);
+    const door = await this.node.start();
+    const { inventory } = door;
     this.running = runSchedules({
       node: NODE,
       schedules: {
@@ -97,8 +99,8 @@ export class Place {
             ),
       },
       inventory,
-      madeBy: new MadeBy(state),
-      carryOut: (decisions, isCurrent) => this.#delete(decisions, isCurrent),
+      madeBy,
+      onSchedules: (schedules) => void this.toPlan.push(schedules),
       state,
       log: { info() {}, warn() {}, error() {} },
       registry: this.registry,
@@ -132,20 +134,6 @@ export class Place {
   /** What the audit says of who asked. */
   get askers(): readonly unknown[] {
     return this.node.audit.map(({ metadata }) => metadata.user);
-  }
-
-  async #delete(decisions: readonly Decision[], isCurrent: (decision: Decision) => boolean) {
-    const deleted: Decision[] = [];
-    for (const decision of decisions) {
-      const { file } = decision.archive;
-      const inventory = this.node.door?.inventory;
-      const stamp = inventory?.stamp(file) ?? null;
-      if (stamp === null || !isCurrent(decision)) continue;
-      const { kind } = await deleteArchive(this.node.files, DIRECTORY, file, stamp, this.clock.now());
-      if (kind === 'deleted') deleted.push(decision);
-      await inventory?.look([file]);
-    }
-    return { deleted, freedBytes: 0, spared: 0, failed: 0, left: 0 };
   }
 }
 

@@ -275,22 +275,18 @@ test('a bound of usage triggers when it is crossed, and again after it has been 
   assert.deepEqual(new Set(place.begun), new Set(['shop/cart/main']));
 });
 
-test('what is beyond retain.max goes, the oldest first, pins and others stay', async () => {
+test('what a schedule has taken is known as its own, after a restart too, and the archives of others are not', async () => {
   const place = await placeWith(podOf('cart'));
   place.node.ask('shop/cart/main');
   await place.clock.advance(5_000);
-  const [own = ''] = place.node.onDisk();
-  place.setSchedules(scheduleOf({ triggers: { interval: '1m' }, retain: { max: 2 } }));
-  await place.clock.advance(5 * MINUTE);
-  assert.equal(place.begun.length, 6);
-  const there = place.node.onDisk();
-  assert.equal(there.length, 3, there.join());
-  assert.ok(there.includes(own), 'an archive of another caller is not the schedule to delete');
+  place.setSchedules(scheduleOf({ triggers: { interval: '1m' } }));
+  await place.clock.advance(2.5 * MINUTE);
+  const makers = () => place.node.onDisk().map((file) => place.node.door?.inventory.get(file)?.madeBy);
+  assert.deepEqual(makers(), [undefined, 'shop/nightly', 'shop/nightly']);
   place.kill();
   await place.start();
-  place.setSchedules(scheduleOf({ triggers: { interval: '1h' }, retain: { max: 1 } }));
-  await place.clock.advance(MINUTE);
-  assert.equal(place.node.onDisk().length, 2);
+  assert.deepEqual(makers(), [undefined, 'shop/nightly', 'shop/nightly']);
+  assert.equal(place.toPlan.at(-1)?.length, 1);
 });
 
 test('its status is written by this node for itself, and seldom', async () => {
