@@ -35,7 +35,7 @@ test('the programs have the rights that they use, and no others', async () => {
     verbs: ['list', 'watch'],
   };
   assert.deepEqual(await rulesOf('webhook-rbac.yaml', 'checkpoint-warden-webhook'), [
-    policies,
+    { ...policies, resources: [...policies.resources, 'checkpointschedules'] },
     { apiGroups: ['authorization.k8s.io'], resources: ['subjectaccessreviews'], verbs: ['create'] },
     { apiGroups: ['authentication.k8s.io'], resources: ['tokenreviews'], verbs: ['create'] },
     { apiGroups: [''], resources: ['pods', 'nodes'], verbs: ['get', 'list', 'watch'] },
