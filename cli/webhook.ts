@@ -1,9 +1,12 @@
 import { once } from 'node:events';
 import type { Command } from 'commander';
 import { errorCode } from '../gc/system/files.ts';
+import type { KubeClient } from '../kube/client.ts';
+import type { Log } from '../kube/types.ts';
 import { createLog } from '../observe/log.ts';
 import { GatewayError } from '../webhook/gateway/thread.ts';
 import { startWebhook } from '../webhook/main.ts';
+import type { StatusPart } from '../webhook/status/open.ts';
 import { SOURCE_TIMING } from '../webhook/timings.ts';
 import { certificateOptions } from './certificates.ts';
 import type { Context } from './context.ts';
@@ -34,7 +37,7 @@ SIGTERM ends it: it drains first, then stops. Logs are JSON lines on stderr.`;
 
 export function define(command: Command): (context: Context) => Promise<number> {
   const listen = required(command, '--listen <address:port>', 'where to serve HTTPS', address);
-  const open = originOptions(command, SOURCE_TIMING);
+  const open = originOptions(command, SOURCE_TIMING, { keepsStatus: true });
   const certificates = certificateOptions(command);
   const metrics = optional(command, '--metrics <address:port>', 'where to serve /metrics over HTTP', address);
   const gateway = gatewayOptions(command);
@@ -81,6 +84,7 @@ export function define(command: Command): (context: Context) => Promise<number> 
       log,
       ...(schedules && { schedules: schedules.values }),
       ...ways,
+      ...(client && { status: await statusOf(client, log) }),
       ...(scraped && { metrics: scraped }),
     }).catch((error: unknown) => {
       throw listenError(error, listening, prepared.listen);
@@ -113,6 +117,18 @@ const LISTEN_ERRORS: ReadonlyMap<string, string> = new Map([
   ['EACCES', 'permission denied'],
   ['ENOTFOUND', 'the name is not known'],
 ]);
+
+/** What the collectors say, and where it is written. */
+async function statusOf(client: KubeClient, log: Log): Promise<StatusPart> {
+  const [{ checkpointNodes }, { policyStatusWriter }] = await Promise.all([
+    import('../kube/checkpoint-nodes.ts'),
+    import('../kube/policy-status.ts'),
+  ]);
+  return {
+    nodes: () => checkpointNodes({ client, log, timing: SOURCE_TIMING }),
+    writer: policyStatusWriter(client),
+  };
+}
 
 async function reviewerOf(client: Origin['client']): Promise<Parameters<typeof startWebhook>[0]['reviewer']> {
   if (client === null) return null;

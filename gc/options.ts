@@ -1,4 +1,5 @@
 import type { CheckpointNodeWriter } from '../kube/checkpoint-nodes.ts';
+import type { ArchivesReviewer } from '../kube/reviews.ts';
 import type { Log, PodLookup } from '../kube/types.ts';
 import type { Audit } from '../observe/audit.ts';
 import type { CollectorMetrics } from '../observe/metrics.ts';
@@ -15,7 +16,10 @@ import type { ProgressWatcher } from './telling/progress.ts';
 export type DoorPart = Pick<
   DoorOptions,
   'listen' | 'certificates' | 'clientAuthority' | 'authenticator' | 'authorizer' | 'pods' | 'kubelet'
->;
+> & {
+  /** Whom the archives are told of, and who may act on them in others' names; absent: nobody. */
+  readonly archiveRights?: ArchivesReviewer;
+};
 
 export interface CollectorOptions {
   /** Absolute. */

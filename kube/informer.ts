@@ -10,7 +10,10 @@ export interface InformerOptions<T> {
   readonly path: string;
   /** Which objects of it: `spec.nodeName=node1`. Default: all. */
   readonly fieldSelector?: string;
-  /** Called once for each resourceVersion of an object. Must not throw. */
+  /**
+   * Called once for each resourceVersion of an object. Must not throw. Where it gives the value again that it gave for
+   * the version before, nobody is told of a change.
+   */
   readonly parse: (object: JsonObject) => T;
   readonly log?: Log;
   /** Milliseconds since the epoch; default `Date.now`. */
@@ -153,6 +156,11 @@ export class Informer<T> {
     return this.#held.get(key)?.value;
   }
 
+  /** Keys, as `shop/quotas`, or `/node1` of what has no namespace, with their values. */
+  *entries(): Iterable<readonly [key: string, value: T]> {
+    for (const [key, { value }] of this.#held) yield [key, value];
+  }
+
   get size(): number {
     return this.#held.size;
   }
@@ -246,7 +254,8 @@ export class Informer<T> {
     this.#contact();
     this.#version = version;
     const changed =
-      held.size !== this.#held.size || [...held].some(([key, each]) => this.#held.get(key) !== each);
+      held.size !== this.#held.size ||
+      [...held].some(([key, { value }]) => this.#held.get(key)?.value !== value);
     this.#held = held;
     if (changed) this.#notify();
   }
@@ -290,10 +299,9 @@ export class Informer<T> {
       this.#version = versionOf(object) || this.#version;
     } else if (type === 'ADDED' || type === 'MODIFIED') {
       const [key, held] = this.#take(object);
-      if (this.#held.get(key) !== held) {
-        this.#held.set(key, held);
-        this.#notify();
-      }
+      const former = this.#held.get(key);
+      this.#held.set(key, held);
+      if (former?.value !== held.value) this.#notify();
       this.#version = held.resourceVersion;
     } else if (type === 'DELETED') {
       const { key, resourceVersion } = this.#nameOf(object);

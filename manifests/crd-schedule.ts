@@ -6,7 +6,7 @@ import {
 } from '../policy/schedule/schema.ts';
 import { SCHEDULE_STATUS } from '../policy/schedule/status-schema.ts';
 import { GROUP, VERSION } from '../policy/schema.ts';
-import { CONDITION, KEEP_UNKNOWN, type StructuralSchema, structural } from './crd.ts';
+import { KEEP_UNKNOWN, type StructuralSchema, structural } from './crd.ts';
 
 /** When containers are checkpointed, generated from `policy/schedule/schema.ts`. */
 export function scheduleResourceDefinition(): object {
@@ -38,8 +38,6 @@ export function scheduleResourceDefinition(): object {
   };
 }
 
-const { properties: status, ...aboutStatus } = structural(SCHEDULE_STATUS);
-
 const ROOT: StructuralSchema = {
   type: 'object',
   required: ['spec'],
@@ -49,20 +47,8 @@ const ROOT: StructuralSchema = {
     kind: { type: 'string', description: SCHEDULE_KIND },
     metadata: { type: 'object' },
     spec: structural(SCHEDULE_SPEC),
-    status: {
-      ...aboutStatus,
-      properties: {
-        ...(typeof status === 'object' && status),
-        // The public operator's; nothing here writes them.
-        conditions: {
-          type: 'array',
-          description: 'What there is to say of the schedule, one entry for each aspect.',
-          'x-kubernetes-list-type': 'map',
-          'x-kubernetes-list-map-keys': ['type'],
-          items: CONDITION,
-        },
-      },
-    },
+    // The public operator's conditions are kept, too, as is all that is unknown.
+    status: structural(SCHEDULE_STATUS),
   },
   ...KEEP_UNKNOWN,
 };

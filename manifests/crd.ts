@@ -1,5 +1,6 @@
 import { NODE_API_VERSION, NODE_KIND, NODE_PLURAL, NODE_STATUS } from '../policy/node-schema.ts';
 import { API_VERSION, GROUP, KIND, PLURAL, type Schema, SPEC, VERSION } from '../policy/schema.ts';
+import { POLICY_COLUMNS, POLICY_STATUS } from '../policy/status-schema.ts';
 
 /** A structural schema as the API server takes it. */
 export type StructuralSchema = Readonly<Record<string, unknown>>;
@@ -27,7 +28,7 @@ export function customResourceDefinition(): object {
           storage: true,
           schema: { openAPIV3Schema: ROOT },
           subresources: { status: {} },
-          additionalPrinterColumns: COLUMNS,
+          additionalPrinterColumns: POLICY_COLUMNS,
         },
       ],
     },
@@ -112,45 +113,6 @@ export function structural(schema: Schema): StructuralSchema {
   };
 }
 
-export const CONDITION: StructuralSchema = {
-  type: 'object',
-  description: 'One aspect of the resource.',
-  required: ['type', 'status', 'lastTransitionTime', 'reason', 'message'],
-  properties: {
-    type: { type: 'string', description: 'Which aspect, for example Conflicted.', maxLength: 316 },
-    status: { type: 'string', enum: ['True', 'False', 'Unknown'], description: 'Whether it is so.' },
-    observedGeneration: {
-      type: 'integer',
-      format: 'int64',
-      minimum: 0,
-      description: 'The metadata.generation that it was judged by.',
-    },
-    lastTransitionTime: { type: 'string', format: 'date-time', description: 'When status last changed.' },
-    reason: { type: 'string', minLength: 1, maxLength: 1024, description: 'The reason in one word.' },
-    message: { type: 'string', maxLength: 32768, description: 'The reason in a sentence.' },
-  },
-};
-
-const STATUS: StructuralSchema = {
-  type: 'object',
-  description: 'What became of the policies.',
-  properties: {
-    observedGeneration: {
-      type: 'integer',
-      format: 'int64',
-      minimum: 0,
-      description: 'The metadata.generation that the rest of the status is about.',
-    },
-    conditions: {
-      type: 'array',
-      description: 'What there is to say of the resource, one entry for each aspect.',
-      'x-kubernetes-list-type': 'map',
-      'x-kubernetes-list-map-keys': ['type'],
-      items: CONDITION,
-    },
-  },
-};
-
 const ROOT: StructuralSchema = {
   type: 'object',
   required: ['spec'],
@@ -160,35 +122,7 @@ const ROOT: StructuralSchema = {
     kind: { type: 'string', description: KIND },
     metadata: { type: 'object' },
     spec: structural(SPEC),
-    status: STATUS,
+    status: POLICY_STATUS,
   },
   ...KEEP_UNKNOWN,
 };
-
-const COLUMNS = [
-  {
-    name: 'Directory',
-    type: 'string',
-    jsonPath: '.spec.checkpointDirectory',
-    description: 'The directory on each node that the policies are for.',
-  },
-  {
-    name: 'Per-Container',
-    type: 'integer',
-    jsonPath: '.spec.globalPolicy.maxCheckpointsPerContainer',
-    description: 'Archives that the global policy keeps of one container.',
-  },
-  {
-    name: 'Older-Than',
-    type: 'string',
-    jsonPath: '.spec.globalPolicy.timeThreshold',
-    description: 'Age at which the global policy deletes archives.',
-  },
-  {
-    name: 'Conflicted',
-    type: 'string',
-    jsonPath: '.status.conditions[?(@.type=="Conflicted")].status',
-    description: 'Whether an older resource says something else about the same archives.',
-  },
-  { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
-];

@@ -111,10 +111,12 @@ function bounded(spec: JsonObject): JsonObject {
 
 export function referenceOf(metadata: JsonObject, file: string | undefined): PolicyResource['reference'] {
   const uid = text(own(metadata, 'uid'));
+  const generation = own(metadata, 'generation');
   return {
     namespace: text(own(metadata, 'namespace')) || 'default',
     name: text(own(metadata, 'name')) || text(own(metadata, 'generateName')),
     ...(uid !== '' && { uid }),
+    ...(typeof generation === 'number' && { generation }),
     ...(file !== undefined && { file }),
   };
 }

@@ -20,6 +20,7 @@ import { allowed } from './reply.ts';
 import { EVERYBODY, type Rights, reviewedRights } from './rights.ts';
 import { mutateSchedule, validateSchedule } from './schedules.ts';
 import { type RunningServer, startServer } from './server.ts';
+import { openStatus, type StatusPart } from './status/open.ts';
 import { TIMINGS, type Timings } from './timings.ts';
 import type { TlsVersion } from './tls.ts';
 import { type Bench, validate } from './validate.ts';
@@ -45,6 +46,8 @@ export interface WebhookOptions {
   readonly connect?: ConnectOptions;
   /** The gateway, in a thread of its own, with this webhook's certificate; absent: none. */
   readonly gateway?: Omit<GatewaySettings, 'minTlsVersion'>;
+  /** Writes on each policy what has become of it; absent: nobody does. */
+  readonly status?: StatusPart;
   /** Default TLSv1.3. */
   readonly minTlsVersion?: TlsVersion;
   /** Without a reviewer there is no Service to catch up, so `drain` is 0 by default. */
@@ -139,6 +142,9 @@ async function start(options: WebhookOptions, parts: AsyncDisposableStack): Prom
   parts.defer(async () => void (await Promise.all([server?.stop(), stopGateway()])));
   await source.start();
   catalog = new LiveCatalog(source, now);
+  const status =
+    options.status && openStatus({ ...options.status, source, log, now, onWrite: metrics.statusWritten });
+  if (status) parts.defer(() => status.stop());
 
   const url = `https://${urlHost(server.address)}:${server.port}`;
   const { origin, names, notAfter } = certificates.describe();
