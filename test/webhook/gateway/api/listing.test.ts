@@ -70,6 +70,19 @@ describe('10,000 archives on two nodes', () => {
     assert.deepEqual(whole.names, seen);
   });
 
+  it('of one name on both nodes are both there, also where a page ends between them', async () => {
+    const seen: string[] = [];
+    let next = '';
+    for (let pages = 0; pages < 6; pages += 1) {
+      const found = await page(`limit=1${next && `&continue=${next}`}`);
+      seen.push(...found.names);
+      next = found.next;
+    }
+    const whole = (await page('limit=6')).names;
+    assert.deepEqual(seen, whole);
+    assert.ok(whole.includes('both-00000-node1') && whole.includes('both-00000-node2'));
+  });
+
   it('are listed whole, while two pages of a node are held at most', async () => {
     let [peak, peakBytes, seen] = [0, 0, 0];
     const nodes = fakeNodes(kit.nodes);
