@@ -1,9 +1,9 @@
 import type { CheckpointNodeWriter } from '../kube/checkpoint-nodes.ts';
-import type { ArchivesReviewer } from '../kube/reviews.ts';
 import type { Log, PodLookup } from '../kube/types.ts';
 import type { Audit } from '../observe/audit.ts';
 import type { CollectorMetrics } from '../observe/metrics.ts';
 import type { PolicySource } from '../source/source.ts';
+import type { DoorArchives } from './door/archives/open.ts';
 import type { DoorOptions } from './door/main.ts';
 import type { ReadingsStore } from './inventory/readings-file.ts';
 import type { SchedulePart } from './schedule/main.ts';
@@ -18,7 +18,7 @@ export type DoorPart = Pick<
   'listen' | 'certificates' | 'clientAuthority' | 'authenticator' | 'authorizer' | 'pods' | 'kubelet'
 > & {
   /** Whom the archives are told of, and who may act on them in others' names; absent: nobody. */
-  readonly archiveRights?: ArchivesReviewer;
+  readonly archives?: Pick<DoorArchives, 'rights' | 'authenticator'>;
 };
 
 export interface CollectorOptions {
