@@ -1,4 +1,3 @@
-import { noAudit } from '../observe/audit.ts';
 import type { Assembled } from './assemble.ts';
 import { stateDirectoryOf } from './assemble.ts';
 import { type RunningDoor, startDoor } from './door/main.ts';
@@ -10,9 +9,9 @@ import type { CollectorOptions } from './options.ts';
  */
 export async function openDoor(
   options: CollectorOptions,
-  { inventory, active, evictions, disk, clockWatch, changes }: Assembled,
+  { inventory, active, evictions, disk, clockWatch, changes, audit }: Assembled,
 ): Promise<RunningDoor | null> {
-  const { door: part, stateDirectory, nodeName, directory, audit, log, metrics, clock, dryRun } = options;
+  const { door: part, stateDirectory, nodeName, directory, log, metrics, clock, dryRun } = options;
   if (part === undefined) return null;
   if (dryRun) throw new RangeError('a dry run makes no room, so it has no door');
   if (stateDirectory === undefined) throw new RangeError('the door needs a state directory for its ledger');
@@ -28,7 +27,7 @@ export async function openDoor(
     withheld: (decisions) => evictions.withheld(decisions),
     trustedNow: () => clockWatch.trustedNow(),
     state: stateDirectoryOf(stateDirectory, directory),
-    audit: audit ?? noAudit,
+    audit,
     log,
     ...(metrics && { registry: metrics.registry }),
     ...(clock && { clock }),

@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { CertificateSource } from '../certs/source.ts';
+import type { EventOutcome } from '../kube/events.ts';
 import type { PolicySource } from '../source/source.ts';
 import type { Shed } from './bounds.ts';
 import type { Answer } from './reply.ts';
@@ -24,6 +25,8 @@ export interface Metrics {
   gatewayCrashed(): void;
   /** The status of a policy was written, or was not. */
   statusWritten(outcome: StatusWrite): void;
+  /** An Event was written, or was not. */
+  eventWritten(outcome: EventOutcome): void;
 }
 
 export function createMetrics(
@@ -79,6 +82,12 @@ export function createMetrics(
     labelNames: ['outcome'] as const,
     registers,
   });
+  const events = new Counter({
+    name: 'checkpoint_warden_events_total',
+    help: 'Kubernetes Events: written, dropped (too many at once, or nobody to read them) or failed.',
+    labelNames: ['outcome'] as const,
+    registers,
+  });
   const gauge = (name: string, help: string, value: () => number) =>
     new Gauge({
       name: `checkpoint_warden_${name}`,
@@ -120,6 +129,7 @@ export function createMetrics(
     rightUnknown: () => unknownRights.inc(),
     tlsFailed: (code) => tlsErrors.inc({ code }),
     gatewayCrashed: () => crashes.inc(),
+    eventWritten: (outcome) => events.inc({ outcome }),
     statusWritten: (outcome) => statusWrites.inc({ outcome }),
   };
 }
