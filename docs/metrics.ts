@@ -1,4 +1,5 @@
 import { Registry } from 'prom-client';
+import { watchCertificate } from '../certs/metrics.ts';
 import { createDoorMetrics, watchDoor } from '../gc/door/metrics.ts';
 import { createMetrics as collectorMetrics } from '../observe/metrics.ts';
 import { fieldsOf, own } from '../policy/json.ts';
@@ -16,6 +17,7 @@ export interface DescribedMetric {
 export function describedMetrics(): ReadonlyMap<string, readonly DescribedMetric[]> {
   const door = new Registry();
   createDoorMetrics(door);
+  watchCertificate(door, NO_CERTIFICATES);
   watchDoor(door, { reserved: () => [], turns: () => ({ busy: 0, waiting: 0 }) });
   const gateway = new Registry();
   createGatewayMetrics(gateway);
@@ -40,4 +42,5 @@ const NO_SOURCE = { isFresh: () => false, resources: () => [], problems: () => [
 
 const NO_CERTIFICATES = {
   describe: () => ({ origin: '', names: [], notBefore: 0, notAfter: 0, problem: null }),
+  current: () => ({ certificate: '', key: '', ca: '' }),
 };

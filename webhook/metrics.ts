@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { watchCertificate } from '../certs/metrics.ts';
 import type { CertificateSource } from '../certs/source.ts';
 import type { EventOutcome } from '../kube/events.ts';
 import type { PolicySource } from '../source/source.ts';
@@ -31,7 +32,7 @@ export interface Metrics {
 
 export function createMetrics(
   source: Pick<PolicySource, 'isFresh' | 'staleness' | 'resources' | 'problems'>,
-  certificates: Pick<CertificateSource, 'describe'>,
+  certificates: Pick<CertificateSource, 'describe' | 'current'>,
 ): Metrics {
   const registry = new Registry();
   const registers = [registry];
@@ -97,12 +98,7 @@ export function createMetrics(
         this.set(value());
       },
     });
-  gauge('certificate_expiry_timestamp_seconds', 'When the served certificate expires, Unix time.', () => {
-    return certificates.describe().notAfter / 1000;
-  });
-  gauge('certificate_problem', '1 while a newer certificate cannot be taken.', () => {
-    return certificates.describe().problem === null ? 0 : 1;
-  });
+  watchCertificate(registry, certificates);
   gauge('policy_source_fresh', '1 while the policies are known to be current.', () =>
     Number(source.isFresh()),
   );
