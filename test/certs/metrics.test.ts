@@ -16,16 +16,16 @@ test('the life of what is served, and of the last of its authorities', async (t)
   let ca = authorities[0] ?? '';
   const registry = new Registry();
   watchCertificate(registry, { describe: () => one.describe(), current: () => ({ ...one.current(), ca }) });
-  const valueOf = async (name: string) => {
+  const gaugeOf = async (name: string) => {
     const metric = await registry.getSingleMetric(`checkpoint_warden_certificate_${name}`)?.get();
     return metric?.values[0]?.value;
   };
   const lastOf = (each: string) => Date.parse(new X509Certificate(each).validTo) / 1_000;
-  assert.equal(await valueOf('expiry_timestamp_seconds'), one.describe().notAfter / 1_000);
-  assert.equal(await valueOf('authority_expiry_timestamp_seconds'), lastOf(ca));
-  assert.equal(await valueOf('problem'), 0);
+  assert.equal(await gaugeOf('expiry_timestamp_seconds'), one.describe().notAfter / 1_000);
+  assert.equal(await gaugeOf('authority_expiry_timestamp_seconds'), lastOf(ca));
+  assert.equal(await gaugeOf('problem'), 0);
   ca = authorities.join('');
-  assert.equal(await valueOf('authority_expiry_timestamp_seconds'), Math.max(...authorities.map(lastOf)));
+  assert.equal(await gaugeOf('authority_expiry_timestamp_seconds'), Math.max(...authorities.map(lastOf)));
   ca = 'rubbish';
-  assert.equal(await valueOf('authority_expiry_timestamp_seconds'), 0);
+  assert.equal(await gaugeOf('authority_expiry_timestamp_seconds'), 0);
 });
