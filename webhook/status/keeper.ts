@@ -5,7 +5,7 @@ import type { JsonObject } from '../../policy/json.ts';
 import type { NodeFacts } from '../../policy/node-facts.ts';
 import { conditionStatus, essenceOfStatus, graveOfStatus, policyStatus } from '../../policy/policy-status.ts';
 import { overruled } from '../../policy/precedence.ts';
-import { standing, type Verdict } from '../../policy/standing.ts';
+import { type NodesOfPolicy, standing, type Verdict } from '../../policy/standing.ts';
 import type { Instant } from '../../policy/types.ts';
 import { seenDigest } from '../../source/seen.ts';
 import type { StoredPolicy } from '../../source/source.ts';
@@ -48,8 +48,8 @@ const COPIES_A_SECOND = 250;
 const LOOK_MS = 60_000;
 /** What the API server has not taken, or has changed at once, is not written again before this. */
 const AGAIN_MS = 60_000;
-/** Policies judged in one go. */
-const AT_ONCE = 50;
+/** Milliseconds of judging in one go: reviews wait meanwhile. */
+const HOLD_MS = 2;
 
 /** Failures in a row after which nothing is written for a while. */
 const MOST_FAILURES = 3;
@@ -57,6 +57,12 @@ const MOST_FAILURES = 3;
 interface Tried {
   readonly essence: string;
   readonly at: Instant;
+}
+
+interface Settled {
+  readonly policy: StoredPolicy;
+  readonly key: string;
+  readonly revision: number;
 }
 
 /**
@@ -67,6 +73,8 @@ export class StatusKeeper {
   readonly #options: StatusKeeperOptions;
   readonly #board = new NodeBoard();
   readonly #tried = new Map<string, Tried>();
+  /** What a policy was judged by when there was nothing to write: as long as it is so, nothing is. */
+  #settled = new Map<string, Settled>();
   #figuresAt: Instant = 0;
   #failures = 0;
   #cancel: (() => void) | null = null;
@@ -128,20 +136,41 @@ export class StatusKeeper {
     // Each has its turn at the figures that there is room for.
     const triedAt = ({ uid }: StoredPolicy) => this.#tried.get(uid)?.at ?? 0;
     stored.sort((one, other) => triedAt(one) - triedAt(other));
+    const settled = new Map<string, Settled>();
     let nextMs = LOOK_MS;
-    for (const [index, policy] of stored.entries()) {
+    let restedAt = performance.now();
+    for (const policy of stored) {
       if (this.#stopped) return LOOK_MS;
-      if (index % AT_ONCE === AT_ONCE - 1) await new Promise(setImmediate);
-      const { catalog } = this.#options;
-      const verdict = standing({
-        ...policy,
-        overruled: policy.resource ? overruled(policy.resource, catalog()) : [],
-        nodes: view(policy.uid),
-      });
-      const status = policyStatus(verdict, policy.generation, policy.status, now());
-      nextMs = Math.min(nextMs, await this.#writeWhereDue(policy, status, verdict.verdicts));
+      const judgedBy = { policy, key: view.key, revision: view.revision(policy.uid) };
+      if (!isSettled(this.#settled.get(policy.uid), judgedBy)) {
+        if (performance.now() - restedAt > HOLD_MS) {
+          await new Promise(setImmediate);
+          restedAt = performance.now();
+        }
+        const waitMs = await this.#judge(policy, view.of(policy.uid));
+        if (waitMs !== null) {
+          nextMs = Math.min(nextMs, waitMs);
+          continue;
+        }
+      }
+      settled.set(policy.uid, judgedBy);
     }
+    this.#settled = settled;
     return nextMs;
+  }
+
+  /** @returns null where there is nothing to write, or after how many milliseconds to look again. */
+  async #judge(policy: StoredPolicy, nodes: NodesOfPolicy): Promise<number | null> {
+    const { now, catalog } = this.#options;
+    const { resource } = policy;
+    const judged = standing({
+      ...policy,
+      overruled: resource ? overruled(resource, catalog()) : [],
+      nodes,
+    });
+    const status = policyStatus(judged, policy.generation, policy.status, now());
+    if (essenceOfStatus(status) === essenceOfStatus(policy.status)) return null;
+    return await this.#writeWhereDue(policy, status, judged.verdicts);
   }
 
   async #writeWhereDue(
@@ -151,7 +180,6 @@ export class StatusKeeper {
   ): Promise<number> {
     const { now } = this.#options;
     const essence = essenceOfStatus(status);
-    if (essence === essenceOfStatus(policy.status)) return LOOK_MS;
     const tried = this.#tried.get(policy.uid);
     const since = tried === undefined ? Number.POSITIVE_INFINITY : Math.abs(now() - tried.at);
     const isGrave = graveOfStatus(status) !== graveOfStatus(policy.status);
@@ -194,4 +222,8 @@ export class StatusKeeper {
       if (conditionStatus(policy.status, verdict.type) !== verdict.status) onTurn?.(policy, verdict);
     }
   }
+}
+
+function isSettled(former: Settled | undefined, now: Settled): boolean {
+  return former?.policy === now.policy && former.key === now.key && former.revision === now.revision;
 }

@@ -8,10 +8,22 @@ const SILENT_MS = 3 * HEARTBEAT_MS;
 /** Nodes not heard of that are named. */
 const MOST_NAMES = 4;
 
+/** What is to be said of policies at one moment. */
+export interface BoardView {
+  /** Changes where something does that every policy is judged by. */
+  readonly key: string;
+  /** Changes with what single nodes say of a policy, by its UID. */
+  revision(uid: string): number;
+  /** What there is to say of a policy, by its UID. */
+  of(uid: string): NodesOfPolicy;
+}
+
 /** What all nodes say of policies, by policy: a node that says something new costs what it says. */
 export class NodeBoard {
   readonly #nodes = new Map<string, NodeFacts>();
   readonly #byPolicy = new Map<string, Map<string, PolicyFacts>>();
+  readonly #revisions = new Map<string, number>();
+  #takes = 0;
 
   get size(): number {
     return this.#nodes.size;
@@ -19,6 +31,7 @@ export class NodeBoard {
 
   /** Takes in what there is now. */
   take(nodes: Iterable<NodeFacts>): void {
+    this.#takes += 1;
     const there = new Set<string>();
     for (const node of nodes) {
       there.add(node.name);
@@ -29,6 +42,7 @@ export class NodeBoard {
       for (const [uid, facts] of node.policies) {
         const named = this.#byPolicy.get(uid) ?? new Map<string, PolicyFacts>();
         this.#byPolicy.set(uid, named.set(node.name, facts));
+        this.#revisions.set(uid, this.#takes);
       }
     }
     for (const [name, node] of this.#nodes) {
@@ -38,34 +52,33 @@ export class NodeBoard {
     }
   }
 
-  /**
-   * @param seen the digest of all policies as they are.
-   * @returns what there is to say of a policy, by its UID.
-   */
-  view(seen: string, now: Instant): (uid: string) => NodesOfPolicy {
+  /** @param seen the digest of all policies as they are. */
+  view(seen: string, now: Instant): BoardView {
     const silentNames: string[] = [];
     const current = new Set<string>();
     for (const node of this.#nodes.values()) {
       if (!isAlive(node, now)) silentNames.push(node.name);
       else if (node.seen === seen && node.namesAllWaiting) current.add(node.name);
     }
-    const silent = new Set(silentNames);
-    const counts = {
-      alive: this.#nodes.size - silent.size,
-      silent: silent.size,
-      silentNames: silentNames.sort().slice(0, MOST_NAMES),
-    };
-    return (uid) => {
-      const named = Array.from(this.#byPolicy.get(uid) ?? [], ([node, facts]) => {
-        return { node, isAlive: !silent.has(node), facts };
-      });
-      const unnamed = named.reduce((left, { node }) => left - Number(current.has(node)), current.size);
-      return { ...counts, unnamed, named };
+    const silent = new Set(silentNames.sort());
+    const alive = this.#nodes.size - silent.size;
+    const counts = { alive, silent: silent.size, silentNames: silentNames.slice(0, MOST_NAMES) };
+    return {
+      key: JSON.stringify([seen, alive, current.size, silentNames]),
+      revision: (uid) => this.#revisions.get(uid) ?? 0,
+      of: (uid) => {
+        const named = Array.from(this.#byPolicy.get(uid) ?? [], ([node, facts]) => {
+          return { node, isAlive: !silent.has(node), facts };
+        });
+        const unnamed = named.reduce((left, { node }) => left - Number(current.has(node)), current.size);
+        return { ...counts, unnamed, named };
+      },
     };
   }
 
   #forget({ name, policies }: NodeFacts): void {
     for (const uid of policies.keys()) {
+      this.#revisions.set(uid, this.#takes);
       const named = this.#byPolicy.get(uid);
       named?.delete(name);
       if (named?.size === 0) this.#byPolicy.delete(uid);

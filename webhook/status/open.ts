@@ -62,6 +62,7 @@ export function openStatus(options: OpenStatusOptions): { stop(): Promise<void> 
   let cancel = () => {};
   let opening = Promise.resolve();
   let isStopped = false;
+  let isTold = false;
   const open = () => {
     view = nodes();
     view.onChange(() => keeper.wake());
@@ -70,7 +71,9 @@ export function openStatus(options: OpenStatusOptions): { stop(): Promise<void> 
       (err: unknown) => {
         if (isStopped) return;
         options.onWrite('failed');
-        log.warn({ err }, 'the objects of nodes cannot be watched, so policies have no status; trying on');
+        if (!isTold)
+          log.warn({ err }, 'the objects of nodes cannot be watched, so policies have no status; trying on');
+        isTold = true;
         cancel = after(AGAIN_MS, open);
       },
     );
