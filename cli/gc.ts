@@ -20,13 +20,14 @@ import { createLog, type Logger } from '../observe/log.ts';
 import { type CollectorMetrics, createMetrics } from '../observe/metrics.ts';
 import { formatBytes } from '../policy/quantity.ts';
 import type { Context, Output } from './context.ts';
-import { doorOptions } from './door.ts';
+import { doorOptions, type PreparedDoor } from './door.ts';
 import { EXIT, InputError } from './errors.ts';
 import { eventTimes } from './event-times.ts';
 import { explainCommand } from './help.ts';
 import { directoryOption, flag, logLevelOption, optional, patternOption, repeated } from './options.ts';
 import { originOptions } from './origin.ts';
 import { type ProgressLine, progressLine } from './progress.ts';
+import type { PreparedSchedules } from './schedules.ts';
 import { amount, printable } from './text.ts';
 import { address, duration, nonEmpty, path } from './values.ts';
 
@@ -52,7 +53,7 @@ call, and a directory that is not there.`;
 
 export function define(command: Command): (context: Context) => Promise<number> {
   const directory = directoryOption(command);
-  const open = originOptions(command);
+  const open = originOptions(command, () => ({ startWithinMs: startWithin() ?? 0 }));
   const once = flag(command, '--once', 'look, plan and act once, print a summary and end');
   const dryRun = flag(command, '--dry-run', 'tell what would be deleted, and delete nothing');
   const node = optional(
@@ -78,6 +79,12 @@ export function define(command: Command): (context: Context) => Promise<number> 
     command,
     '--rescan <duration>',
     'time between scans, as 60s (the default)',
+    duration,
+  );
+  const startWithin = optional(
+    command,
+    '--start-within <duration>',
+    'ask the API server for the policies within this time, at random, so that nodes that start together do not ask together (default: at once)',
     duration,
   );
   const door = doorOptions(command);
@@ -128,6 +135,7 @@ export function define(command: Command): (context: Context) => Promise<number> 
     const audited = auditTo(audit(), dryRun(), log, context.out);
     const { source, client } = await open(log, directoryNames(where, nodeFiles));
     const prepared = (await prepareDoor?.(client, log)) ?? null;
+    const schedules = await schedulesOf(client, node(), prepared, log);
     const measured = createMetrics();
     const collector: CollectorOptions = {
       directory: where,
@@ -145,6 +153,7 @@ export function define(command: Command): (context: Context) => Promise<number> 
       ...given('audit', audited),
       ...given('rescanMs', rescan()),
       ...given('door', prepared?.part),
+      ...given('schedules', schedules?.part),
       ...given('nodeObject', await nodeObjectOf(client, node())),
     };
     const events = once() ? null : await eventsOf(client, node(), measured, log);
@@ -157,6 +166,7 @@ export function define(command: Command): (context: Context) => Promise<number> 
     } finally {
       await events?.stop();
       await listener?.close();
+      await schedules?.stop();
       await prepared?.stop();
       client?.close();
     }
@@ -185,6 +195,18 @@ async function podsOf(client: KubeClient | null): Promise<PodLookup | null> {
   if (client === null) return null;
   const { podLookup } = await import('../kube/pods.ts');
   return podLookup(client);
+}
+
+/** Schedules are run through the node's door, so where there is none they are not. */
+async function schedulesOf(
+  client: KubeClient | null,
+  node: string | undefined,
+  door: PreparedDoor | null,
+  log: Logger,
+): Promise<PreparedSchedules | null> {
+  if (client === null || node === undefined || door === null) return null;
+  const { prepareSchedules } = await import('./schedules.ts');
+  return prepareSchedules(client, node, door.kubelet, log);
 }
 
 /** Only of a node whose name was given: the host's may be another's in the cluster. */

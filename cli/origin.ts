@@ -21,12 +21,12 @@ export interface Origin {
 
 /**
  * `--policies PATH`, `--kubeconfig FILE`, or neither in a pod. @returns what opens the one that was given.
- * @param timing how a cluster's policies are followed; default the informer's own
+ * @param timing how a cluster's policies are followed, or what tells it after parsing; default the informer's own
  * @param keepsStatus for who writes the status of policies.
  */
 export function originOptions(
   command: Command,
-  timing: Partial<InformerTiming> = {},
+  timing: Partial<InformerTiming> | (() => Partial<InformerTiming>) = {},
   { keepsStatus = false }: { readonly keepsStatus?: boolean } = {},
 ): (log: Log, directoryOf?: (path: string) => string) => Promise<Origin> {
   const policies = repeated(
@@ -43,7 +43,10 @@ export function originOptions(
   );
   return async (log, directoryOf) => {
     const file = kubeconfig();
-    if (policies().length === 0) return await openCluster(command.name(), file, log, { timing, keepsStatus });
+    if (policies().length === 0) {
+      const followed = typeof timing === 'function' ? timing() : timing;
+      return await openCluster(command.name(), file, log, { timing: followed, keepsStatus });
+    }
     if (file !== undefined) throw new UsageError('give --policies or --kubeconfig, not both');
     for (const each of policies()) await requirePath(each);
     const source = filePolicySource({ paths: policies(), log, ...(directoryOf && { directoryOf }) });

@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { Listeners } from '../certs/listeners.ts';
 import { type Audit, noAudit } from '../observe/audit.ts';
 import { createMetrics } from '../observe/metrics.ts';
+import { Retentions } from '../policy/schedule/retentions.ts';
+import type { Schedule } from '../policy/schedule/types.ts';
 import { realPath } from '../source/real-path.ts';
 import { Collector } from './collector.ts';
 import { ActivePolicies } from './deciding/active.ts';
@@ -17,11 +19,13 @@ import { Relief } from './deciding/relief.ts';
 import { Enforcer } from './deleting/enforce.ts';
 import { Evictions } from './deleting/evictions.ts';
 import { Failures } from './deleting/failures.ts';
+import { Feed } from './door/archives/feed.ts';
 import { Inventory } from './inventory/inventory.ts';
 import { type ReadingsStore, readingsFile, withoutSaving } from './inventory/readings-file.ts';
 import { Recollection } from './inventory/recollection.ts';
 import { DirectoryWatch } from './inventory/watch.ts';
 import type { CollectorOptions } from './options.ts';
+import { MadeBy } from './schedule/made-by.ts';
 import { systemClock } from './system/clock.ts';
 import { ClockWatch } from './system/clock-watch.ts';
 import type { Lock } from './system/lock.ts';
@@ -51,9 +55,16 @@ export interface Assembled {
   readonly reporter: NodeReporter | null;
   readonly relief: Relief;
   readonly clockWatch: ClockWatch;
+  /** Tells the plan what schedules keep of the archives that they had made. */
+  readonly takeSchedules: (schedules: readonly Schedule[]) => void;
+  /** Which archives schedules had made. */
+  readonly madeBy: MadeBy;
+  readonly store: StateStore;
   /** Called after each change of the inventory. */
   readonly changes: Listeners;
   readonly audit: Audit;
+  readonly feed: Feed;
+  readonly enforcer: Enforcer;
 }
 
 /**
@@ -78,21 +89,27 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
   const now = () => clock.now();
   const store = storeFor(options, () => metrics.errors.inc({ operation: 'state' }));
   const changes = new Listeners();
+  const madeBy = new MadeBy(store);
+  const feed = new Feed(clock);
 
   const recollection = new Recollection({ store: readingsFor(options), now, log, metrics });
   const inventory = new Inventory({
     files,
     directory,
     clock: now,
+    madeBy: (file) => madeBy.of(file),
     recall: (stamp, changedNs) => recollection.recall(stamp, changedNs),
     onChange: (change) => {
+      feed.take(change);
       collector.takeChange(change);
       changes.call();
     },
     ...(patterns && patterns.length > 0 && { patterns }),
   });
   const isSameDirectory = sameDirectoryAs(directory, files);
-  const active = new ActivePolicies({ directory, lenientDirectory, isSameDirectory });
+  // While nobody knows what schedules keep, nothing that one had made goes by a limit.
+  const retentions = new Retentions(options.schedules === undefined ? [] : null);
+  const active = new ActivePolicies({ directory, lenientDirectory, isSameDirectory, retentions });
   const plans = new Plans(inventory);
   const failures = new Failures(log);
   const notices = new Notices(log);
@@ -123,6 +140,7 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
         log,
         metrics,
         random,
+        ...(options.lookUpsApartMs !== undefined && { apartMs: options.lookUpsApartMs }),
       })
     : null;
   const enforcer = new Enforcer({
@@ -194,19 +212,15 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
     ...parts,
     ...{ passes, journal, disk, telling, progress, metrics, log, dryRun, rescanMs, random, isAlone },
   });
+  const takeSchedules = (schedules: readonly Schedule[]) => {
+    if (!retentions.take(schedules)) return;
+    plans.takeAll();
+    collector.wake();
+  };
   const evictions = new Evictions({ inventory, active, breaker, enforcer });
   return {
-    collector,
-    inventory,
-    active,
-    orphans,
-    evictions,
-    disk,
-    clockWatch,
-    relief,
-    reporter,
-    changes,
-    audit,
+    ...{ collector, inventory, active, orphans, evictions, disk, clockWatch, relief, reporter, changes },
+    ...{ takeSchedules, madeBy, store, feed, enforcer, audit },
   };
 }
 

@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import type { UserInfo } from '../kube/types.ts';
 import { fieldsOf, isObject, type JsonObject, own, text } from '../policy/json.ts';
 import { GROUP, KIND, PLURAL, VERSION } from '../policy/schema.ts';
+import { withoutManagedFields } from './managed-fields.ts';
 
 const REVIEW_GROUP = 'admission.k8s.io';
 export const REVIEW_VERSION = `${REVIEW_GROUP}/v1`;
@@ -86,7 +87,7 @@ export function parseReview(body: Buffer): ParsedReview {
   }
   let review: unknown;
   try {
-    review = JSON.parse(body.toString('utf8'));
+    review = JSON.parse(withoutManagedFields(body));
   } catch {
     return garbage(`the body is not JSON; send an AdmissionReview of ${REVIEW_VERSION}`);
   }

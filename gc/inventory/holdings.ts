@@ -37,10 +37,12 @@ export class Holdings {
   readonly #others = new OtherFiles();
   readonly #identities = new Map<string, Identity>();
   readonly #recall: Recall;
+  readonly #madeBy: (file: string) => string | undefined;
   #archivesRead = 0;
 
-  constructor(recall: Recall = () => null) {
+  constructor(recall: Recall = () => null, madeBy: (file: string) => string | undefined = () => undefined) {
     this.#recall = recall;
+    this.#madeBy = madeBy;
   }
 
   /** How many whole archives were taken in as they were read. */
@@ -126,6 +128,16 @@ export class Holdings {
     return true;
   }
 
+  /** Takes in who had an archive made. Whether that changed anything. */
+  attribute(file: string): boolean {
+    const known = this.archives.get(file);
+    if (known === undefined || known.archive.state !== 'complete') return false;
+    const archive = this.#attributed(known.archive);
+    if (archive.madeBy === known.archive.madeBy) return false;
+    this.archives.put(known, archive);
+    return true;
+  }
+
   /** All but archives; a pin without an archive counts as foreign. */
   *others(): Generator<OtherFile> {
     for (const other of this.#others.values()) {
@@ -166,7 +178,10 @@ export class Holdings {
     known.early = null;
     known.readAgain = !reading.lasting;
     if (archive.state === 'complete' && archive.unidentifiedBecause === reading.because) return;
-    this.archives.put(known, completeArchive(archive, reading, this.#shared(reading.identity)));
+    this.archives.put(
+      known,
+      this.#attributed(completeArchive(archive, reading, this.#shared(reading.identity))),
+    );
   }
 
   /** Takes an archive that is not in the set yet as an earlier process has read it. */
@@ -175,7 +190,12 @@ export class Holdings {
     known.hint = reading.hint;
     known.isWhole = true;
     known.isRecalled = true;
-    known.archive = completeArchive(known.archive, reading, reading.identity);
+    known.archive = this.#attributed(completeArchive(known.archive, reading, reading.identity));
+  }
+
+  #attributed(archive: Archive): Archive {
+    const madeBy = this.#madeBy(archive.file);
+    return madeBy === undefined ? archive : { ...archive, madeBy };
   }
 
   /** The archives of one container share one object, and its strings. */

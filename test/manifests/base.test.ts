@@ -43,7 +43,6 @@ test('the programs have the rights that they use, and no others', async () => {
     { apiGroups: ['authorization.k8s.io'], resources: ['subjectaccessreviews'], verbs: ['create'] },
     { apiGroups: ['authentication.k8s.io'], resources: ['tokenreviews'], verbs: ['create'] },
     { apiGroups: [''], resources: ['pods', 'nodes'], verbs: ['get', 'list', 'watch'] },
-    { apiGroups: ['checkpoint.criu.org'], resources: ['pods/checkpoint'], verbs: ['get'] },
   ]);
   assert.deepEqual(await rulesOf('collector-rbac.yaml', 'checkpoint-warden-collector'), [
     policies,
