@@ -44,6 +44,9 @@ const FIGURES_MS = 10_000;
  * copies a second are sent, however many nodes there are.
  */
 const COPIES_A_SECOND = 250;
+/** What people wait for may be ten times as much, and some of it at once; what somebody has just edited comes first. */
+const GRAVE_COPIES_A_SECOND = 2_500;
+const GRAVE_BURST_MS = 10_000;
 /** What time alone changes: a node that is not heard of. */
 const LOOK_MS = 60_000;
 /** What the API server has not taken, or has changed at once, is not written again before this. */
@@ -71,11 +74,14 @@ interface Settled {
  */
 export class StatusKeeper {
   readonly #options: StatusKeeperOptions;
-  readonly #board = new NodeBoard();
+  readonly #board: NodeBoard;
   readonly #tried = new Map<string, Tried>();
   /** What a policy was judged by when there was nothing to write: as long as it is so, nothing is. */
   #settled = new Map<string, Settled>();
+  /** Since when which version of a policy is there; 0 where it was in force at the start. */
+  readonly #versions = new Map<string, { readonly generation: number; readonly at: Instant }>();
   #figuresAt: Instant = 0;
+  #graveAt: Instant = 0;
   #failures = 0;
   #cancel: (() => void) | null = null;
   #dueAt: Instant = Number.POSITIVE_INFINITY;
@@ -84,6 +90,7 @@ export class StatusKeeper {
 
   constructor(options: StatusKeeperOptions) {
     this.#options = options;
+    this.#board = new NodeBoard(options.now());
   }
 
   /** Something may have changed. */
@@ -132,10 +139,13 @@ export class StatusKeeper {
     const stored = [...policies.stored()];
     const view = this.#board.view(seenDigest(stored), now());
     const there = new Set(stored.map(({ uid }) => uid));
-    for (const uid of this.#tried.keys()) if (!there.has(uid)) this.#tried.delete(uid);
-    // Each has its turn at the figures that there is room for.
-    const triedAt = ({ uid }: StoredPolicy) => this.#tried.get(uid)?.at ?? 0;
-    stored.sort((one, other) => triedAt(one) - triedAt(other));
+    for (const known of [this.#tried, this.#versions]) {
+      for (const uid of known.keys()) if (!there.has(uid)) known.delete(uid);
+    }
+    // Each has its turn at what there is room for, what was edited before the rest.
+    const rank = ({ uid, status, generation }: StoredPolicy) =>
+      status.observedGeneration === generation ? (this.#tried.get(uid)?.at ?? 0) : -1;
+    stored.sort((one, other) => rank(one) - rank(other));
     const settled = new Map<string, Settled>();
     let nextMs = LOOK_MS;
     let restedAt = performance.now();
@@ -147,7 +157,7 @@ export class StatusKeeper {
           await new Promise(setImmediate);
           restedAt = performance.now();
         }
-        const waitMs = await this.#judge(policy, view.of(policy.uid));
+        const waitMs = await this.#judge(policy, view.of(policy.uid, this.#changedAt(policy)));
         if (waitMs !== null) {
           nextMs = Math.min(nextMs, waitMs);
           continue;
@@ -157,6 +167,19 @@ export class StatusKeeper {
     }
     this.#settled = settled;
     return nextMs;
+  }
+
+  /** A replica that starts takes from the status what was so: then it says no other than the one that wrote it. */
+  #changedAt({ uid, generation, status }: StoredPolicy): Instant {
+    const known = this.#versions.get(uid);
+    if (known?.generation === generation) return known.at;
+    const wasEnforced =
+      known === undefined &&
+      status.observedGeneration === generation &&
+      conditionStatus(status, 'Enforced') === 'True';
+    const at = wasEnforced ? 0 : this.#options.now();
+    this.#versions.set(uid, { generation, at });
+    return at;
   }
 
   /** @returns null where there is nothing to write, or after how many milliseconds to look again. */
@@ -186,11 +209,13 @@ export class StatusKeeper {
     const waitMs = Math.max(
       tried?.essence === essence ? AGAIN_MS - since : 0,
       isGrave ? 0 : FIGURES_MS - since,
-      isGrave ? 0 : Math.min(this.#figuresAt - now(), LOOK_MS),
+      Math.min((isGrave ? this.#graveAt - GRAVE_BURST_MS : this.#figuresAt) - now(), LOOK_MS),
     );
     if (waitMs > 0) return waitMs;
     this.#tried.set(policy.uid, { essence, at: now() });
-    this.#figuresAt = Math.max(this.#figuresAt, now()) + (this.#board.size / COPIES_A_SECOND) * 1_000;
+    const copies = this.#board.size * 1_000;
+    this.#figuresAt = Math.max(this.#figuresAt, now()) + copies / COPIES_A_SECOND;
+    this.#graveAt = Math.max(this.#graveAt, now()) + copies / GRAVE_COPIES_A_SECOND;
     await this.#write(policy, status, verdicts);
     return LOOK_MS;
   }

@@ -5,6 +5,9 @@ import type { Instant } from '../../policy/types.ts';
 
 /** Three writes in a row that did not come. */
 const SILENT_MS = 3 * HEARTBEAT_MS;
+const JOINING_MS = 10 * 60_000;
+/** Before all versions. */
+const NEVER = -1;
 /** Nodes not heard of that are named. */
 const MOST_NAMES = 4;
 
@@ -14,8 +17,12 @@ export interface BoardView {
   readonly key: string;
   /** Changes with what single nodes say of a policy, by its UID. */
   revision(uid: string): number;
-  /** What there is to say of a policy, by its UID. */
-  of(uid: string): NodesOfPolicy;
+  /**
+   * What there is to say of a policy, by its UID.
+   * @param changedAt when this version of it came, or 0 where it was in force at the start: a node that went by all
+   *   policies at a later time, and takes in others now, goes by this one.
+   */
+  of(uid: string, changedAt: Instant): NodesOfPolicy;
 }
 
 /** What all nodes say of policies, by policy: a node that says something new costs what it says. */
@@ -23,7 +30,14 @@ export class NodeBoard {
   readonly #nodes = new Map<string, NodeFacts>();
   readonly #byPolicy = new Map<string, Map<string, PolicyFacts>>();
   readonly #revisions = new Map<string, number>();
+  /** When a node last went by all policies as they were. */
+  readonly #currentAt = new Map<string, Instant>();
+  readonly #startedAt: Instant;
   #takes = 0;
+
+  constructor(now: Instant) {
+    this.#startedAt = now;
+  }
 
   get size(): number {
     return this.#nodes.size;
@@ -49,31 +63,45 @@ export class NodeBoard {
       if (there.has(name)) continue;
       this.#forget(node);
       this.#nodes.delete(name);
+      this.#currentAt.delete(name);
     }
   }
 
   /** @param seen the digest of all policies as they are. */
   view(seen: string, now: Instant): BoardView {
-    const silentNames: string[] = [];
-    const current = new Set<string>();
+    const [current, lagging, silent] = [new Set<string>(), new Map<string, Instant>(), new Set<string>()];
+    let joining = 0;
     for (const node of this.#nodes.values()) {
-      if (!isAlive(node, now)) silentNames.push(node.name);
-      else if (node.seen === seen && node.namesAllWaiting) current.add(node.name);
+      const { name, namesAllWaiting } = node;
+      if (!isAlive(node, now)) silent.add(name);
+      else if (node.seen === seen) {
+        this.#currentAt.set(name, now);
+        if (namesAllWaiting) current.add(name);
+      } else if (isJoining(node, now) && !this.#currentAt.has(name)) joining += 1;
+      else if (namesAllWaiting) lagging.set(name, this.#currentAt.get(name) ?? this.#presumed(node));
     }
-    const silent = new Set(silentNames.sort());
-    const alive = this.#nodes.size - silent.size;
+    const silentNames = [...silent].sort();
+    const alive = this.#nodes.size - silent.size - joining;
+    const since = [...lagging.values()].sort((one, other) => one - other);
     const counts = { alive, silent: silent.size, silentNames: silentNames.slice(0, MOST_NAMES) };
     return {
-      key: JSON.stringify([seen, alive, current.size, silentNames]),
+      key: JSON.stringify([seen, alive, current.size, silentNames, since.length, since.at(0), since.at(-1)]),
       revision: (uid) => this.#revisions.get(uid) ?? 0,
-      of: (uid) => {
+      of: (uid, changedAt) => {
         const named = Array.from(this.#byPolicy.get(uid) ?? [], ([node, facts]) => {
           return { node, isAlive: !silent.has(node), facts };
         });
-        const unnamed = named.reduce((left, { node }) => left - Number(current.has(node)), current.size);
+        const goesByIt = (node: string) => current.has(node) || (lagging.get(node) ?? NEVER) >= changedAt;
+        const all = current.size + countFrom(since, changedAt);
+        const unnamed = named.reduce((left, { node }) => left - Number(goesByIt(node)), all);
         return { ...counts, unnamed, named };
       },
     };
+  }
+
+  /** Of a node that lags since before this began, the status of each policy says what it has taken in. */
+  #presumed({ createdAt }: NodeFacts): Instant {
+    return createdAt < this.#startedAt ? 0 : NEVER;
   }
 
   #forget({ name, policies }: NodeFacts): void {
@@ -84,6 +112,22 @@ export class NodeBoard {
       if (named?.size === 0) this.#byPolicy.delete(uid);
     }
   }
+}
+
+/** How many of these, which are sorted, are no less. */
+function countFrom(sorted: readonly number[], least: number): number {
+  let [low, high] = [0, sorted.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((sorted[middle] ?? 0) < least) low = middle + 1;
+    else high = middle;
+  }
+  return sorted.length - low;
+}
+
+/** A node that has come takes in the policies; for a while it is not missing anywhere. */
+function isJoining({ createdAt }: NodeFacts, now: Instant): boolean {
+  return now - createdAt < JOINING_MS;
 }
 
 /** One that has looked at nothing yet has only begun. */

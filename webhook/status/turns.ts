@@ -20,6 +20,8 @@ export function tellTurn(events: EventSink, policy: StoredPolicy, { type, status
   const { namespace, name, uid } = policy;
   events.tell({
     about: { apiVersion: API_VERSION, kind: KIND, namespace, name, uid },
-    ...{ type: 'Warning', reason: told.reason, action: 'Judge', note: message },
+    ...{ type: 'Warning', reason: told.reason, action: 'Judge' },
+    // What is to be typed grows while nodes come to it: the condition has it as it is now.
+    note: message.replace(/; mend the policy.*/s, '; its condition Confirming says what to type'),
   });
 }
