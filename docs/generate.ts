@@ -2,7 +2,11 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { wholeProgram } from '../cli/program.ts';
+import { NODE_KIND, NODE_STATUS } from '../policy/node-schema.ts';
+import { SCHEDULE_KIND, SCHEDULE_SPEC } from '../policy/schedule/schema.ts';
+import { SCHEDULE_STATUS } from '../policy/schedule/status-schema.ts';
 import { API_VERSION, KIND, type Schema, SPEC } from '../policy/schema.ts';
+import { POLICY_STATUS } from '../policy/status-schema.ts';
 import { describedMetrics } from './metrics.ts';
 import { demoPicture } from './terminal.ts';
 
@@ -27,6 +31,42 @@ export function policyReference(): string {
     `## In every policy\n\nIn \`spec.globalPolicy\` and in each entry of the three lists.\n\n${fieldTable(Object.entries(shared), [])}`,
   ]
     .map((part) => part.trim())
+    .join('\n\n')
+    .concat('\n');
+}
+
+/** docs/reference/schedule.md: every field of a schedule and of its status, out of the schemas. */
+export function scheduleReference(): string {
+  const sections = [...objectsIn('spec', SCHEDULE_SPEC), ...objectsIn('status', SCHEDULE_STATUS)].map(
+    ([path, schema]) => {
+      const about = schema.description === undefined ? '' : `${schema.description}\n\n`;
+      return `## ${path}\n\n${about}${fieldTable(Object.entries(schema.properties ?? {}), schema.required ?? [])}`;
+    },
+  );
+  return [
+    NOTICE,
+    '# Fields of a schedule',
+    `A schedule is a \`${SCHEDULE_KIND}\` of \`${API_VERSION}\`, namespaced. How it acts is in [the guide](../guide/schedules.md); \`kubectl explain cks.spec\` shows the same texts.`,
+    ...sections,
+  ]
+    .map((part) => part.trim())
+    .join('\n\n')
+    .concat('\n');
+}
+
+/** docs/reference/status.md: what stands in the status of policies and nodes, out of their schemas. */
+export function statusReference(): string {
+  const section = ([path, schema]: readonly [string, Schema]) => {
+    const table = fieldTable(Object.entries(schema.properties ?? {}), []);
+    return `## ${path}\n\n${schema.description ?? ''}\n\n${table}`.trim();
+  };
+  return [
+    NOTICE,
+    '# Fields of a status',
+    `What has become of a \`${KIND}\` (\`kubectl get cro\`), and what a node's collector sees (\`kubectl get ckn\`). What they mean together is in [the guide](../guide/status.md).`,
+    ...[...objectsIn(`${KIND}.status`, POLICY_STATUS)].map(section),
+    ...[...objectsIn(`${NODE_KIND}.status`, NODE_STATUS)].map(section),
+  ]
     .join('\n\n')
     .concat('\n');
 }
@@ -134,6 +174,8 @@ export function metricsReference(): string {
 export async function generatedDocs(): Promise<ReadonlyMap<string, string>> {
   return new Map([
     ['docs/reference/policy.md', policyReference()],
+    ['docs/reference/schedule.md', scheduleReference()],
+    ['docs/reference/status.md', statusReference()],
     ['docs/reference/commands.md', await commandReference()],
     ['docs/reference/metrics.md', metricsReference()],
   ]);

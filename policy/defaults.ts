@@ -31,7 +31,7 @@ export function schemaDefaults(schema: Schema): (spec: unknown) => Addition[] {
   const plan = planOf(schema);
   return (spec) => {
     const additions: Addition[] = [];
-    fill(plan, spec, '/spec', additions);
+    fill(plan, spec, ['', 'spec'], additions);
     return additions;
   };
 }
