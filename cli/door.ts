@@ -135,18 +135,24 @@ function hostOf(url: string): string {
 async function askingOf(
   client: KubeClient,
   audiences: readonly string[],
-): Promise<Pick<DoorPart, 'authenticator' | 'authorizer' | 'pods'>> {
-  const [{ tokenReviewer }, { checkpointReviewer }, { placedPodLookup }, { authenticator }, { authorizer }] =
-    await Promise.all([
-      import('../kube/authentication.ts'),
-      import('../kube/reviews.ts'),
-      import('../kube/placed-pods.ts'),
-      import('../gc/door/authenticate.ts'),
-      import('../gc/door/authorize.ts'),
-    ]);
+): Promise<Pick<DoorPart, 'authenticator' | 'authorizer' | 'pods' | 'archiveRights'>> {
+  const [
+    { tokenReviewer },
+    { archivesReviewer, checkpointReviewer },
+    { placedPodLookup },
+    { authenticator },
+    { authorizer },
+  ] = await Promise.all([
+    import('../kube/authentication.ts'),
+    import('../kube/reviews.ts'),
+    import('../kube/placed-pods.ts'),
+    import('../gc/door/authenticate.ts'),
+    import('../gc/door/authorize.ts'),
+  ]);
   return {
     authenticator: authenticator({ tokens: tokenReviewer(client, { audiences }), now: Date.now }),
     authorizer: authorizer(checkpointReviewer(client)),
+    archiveRights: archivesReviewer(client),
     pods: placedPodLookup(client),
   };
 }

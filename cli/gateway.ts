@@ -45,6 +45,12 @@ export function gatewayOptions(command: Command): (call: GatewayCall) => Prepare
     'where to serve the gateway: checkpoints of any pod are asked for here, and passed on to the door of its node',
     address,
   );
+  const api = optional(
+    command,
+    '--api <address:port>',
+    'where to serve the aggregated API checkpoint.criu.org/v1alpha1, to which the API server alone comes',
+    address,
+  );
   const audiences = repeated(
     command,
     '--audience <name>',
@@ -90,7 +96,7 @@ export function gatewayOptions(command: Command): (call: GatewayCall) => Prepare
   const token = optional(
     command,
     '--door-token <file>',
-    "the webhook's own token for the doors, with --connect-mode Enforce (default in a pod: the service account's)",
+    "the webhook's own token for the doors, with --connect-mode Enforce or --api (default in a pod: the service account's)",
     path,
   );
   return (call) => {
@@ -102,14 +108,21 @@ export function gatewayOptions(command: Command): (call: GatewayCall) => Prepare
     if (at === undefined) {
       refuse({ '--audience': audiences()[0] }, 'is about the gateway: give --gateway ADDRESS:PORT, too');
     }
-    if (!isEnforcing) refuse({ '--door-token': token() }, 'is for --connect-mode Enforce: give that, too');
+    const apiAt = api();
+    if (at === undefined) {
+      refuse({ '--api': apiAt }, 'is served beside the gateway: give --gateway ADDRESS:PORT, too');
+    }
+    if (!isEnforcing && apiAt === undefined) {
+      refuse({ '--door-token': token() }, 'is for --connect-mode Enforce and --api: give one of them, too');
+    }
     if (isEnforcing) {
       refuse({ '--gateway-url': url() }, 'is named by --connect-mode Deny alone: leave out one of the two');
     }
-    requireApart(at, call.listen);
+    requireApart('--gateway', at, { '--listen': call.listen });
+    requireApart('--api', apiAt, { '--listen': call.listen, '--gateway': at });
     const doors = { port: port() ?? DOOR_PORT, name: name() ?? DOOR_NAME };
     const known = at === undefined && !isEnforcing ? null : { ...doors, ca: requireCa(given, at, call) };
-    const own = isEnforcing ? requireToken(token()) : null;
+    const own = isEnforcing || apiAt !== undefined ? requireToken(token(), isEnforcing) : null;
     const ways: ConnectOptions = { exemptUsers: exempt(), ...withUrl(url()) };
     return {
       listen: at,
@@ -119,13 +132,14 @@ export function gatewayOptions(command: Command): (call: GatewayCall) => Prepare
         for (const file of [known.ca, own]) if (file !== null) await requirePath(file);
         return {
           connect:
-            own === null
+            own === null || !isEnforcing
               ? ways
               : { ...ways, verdicts: await verdictsOf(origin.client, known, own, certificates, log) },
           ...(at !== undefined && {
             gateway: {
               ...{ listen: at, doors: known, audiences: audiences(), logLevel: call.logLevel },
               ...(origin.kubeconfig !== undefined && { kubeconfig: origin.kubeconfig }),
+              ...(apiAt !== undefined && own !== null && { api: { listen: apiAt, token: own } }),
             },
           }),
         };
@@ -167,9 +181,16 @@ function refuse(options: Readonly<Record<string, unknown>>, why: string): void {
   }
 }
 
-function requireApart(gateway: Address | undefined, listen: Address): void {
-  if (gateway === undefined || gateway.port === 0 || gateway.port !== listen.port) return;
-  throw new UsageError(`--gateway and --listen both name port ${listen.port}: give each a port of its own`);
+function requireApart(
+  name: string,
+  own: Address | undefined,
+  others: Readonly<Record<string, Address | undefined>>,
+): void {
+  if (own === undefined || own.port === 0) return;
+  for (const [other, address] of Object.entries(others)) {
+    if (address?.port !== own.port) continue;
+    throw new UsageError(`${name} and ${other} both name port ${own.port}: give each a port of its own`);
+  }
 }
 
 /** @returns null where the webhook's own authority is the doors', too. */
@@ -185,13 +206,12 @@ function requireCa(
   );
 }
 
-function requireToken(file: string | undefined): string {
+function requireToken(file: string | undefined, isEnforcing: boolean): string {
   const own = process.env.KUBERNETES_SERVICE_HOST === undefined ? undefined : SERVICE_ACCOUNT_TOKEN;
   const token = file ?? own;
   if (token !== undefined) return token;
-  throw new UsageError(
-    'webhook --connect-mode Enforce needs --door-token FILE where it does not run in a pod',
-  );
+  const what = isEnforcing ? '--connect-mode Enforce' : '--api';
+  throw new UsageError(`webhook ${what} needs --door-token FILE where it does not run in a pod`);
 }
 
 function needsCluster(gateway: Address | undefined): string {

@@ -51,7 +51,7 @@ call, and a directory that is not there.`;
 
 export function define(command: Command): (context: Context) => Promise<number> {
   const directory = directoryOption(command);
-  const open = originOptions(command);
+  const open = originOptions(command, () => ({ startWithinMs: startWithin() ?? 0 }));
   const once = flag(command, '--once', 'look, plan and act once, print a summary and end');
   const dryRun = flag(command, '--dry-run', 'tell what would be deleted, and delete nothing');
   const node = optional(
@@ -77,6 +77,12 @@ export function define(command: Command): (context: Context) => Promise<number> 
     command,
     '--rescan <duration>',
     'time between scans, as 60s (the default)',
+    duration,
+  );
+  const startWithin = optional(
+    command,
+    '--start-within <duration>',
+    'ask the API server for the policies within this time, at random, so that nodes that start together do not ask together (default: at once)',
     duration,
   );
   const door = doorOptions(command);

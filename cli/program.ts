@@ -50,6 +50,11 @@ export const COMMANDS: readonly Entry[] = [
     load: () => import('./certs.ts'),
   },
   {
+    name: 'doctor',
+    summary: 'examine an installation: what is wrong, and what to do about it',
+    load: () => import('./doctor.ts'),
+  },
+  {
     name: 'ls',
     summary: 'list the archives of a directory, unreadable and foreign files included',
     load: () => import('./ls.ts'),

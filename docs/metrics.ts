@@ -2,6 +2,7 @@ import { Registry } from 'prom-client';
 import { createDoorMetrics, watchDoor } from '../gc/door/metrics.ts';
 import { createMetrics as collectorMetrics } from '../observe/metrics.ts';
 import { fieldsOf, own } from '../policy/json.ts';
+import { createApiMetrics, watchApi } from '../webhook/gateway/api/metrics.ts';
 import { createGatewayMetrics, watchGateway } from '../webhook/gateway/metrics.ts';
 import { createMetrics as webhookMetrics } from '../webhook/metrics.ts';
 
@@ -20,11 +21,15 @@ export function describedMetrics(): ReadonlyMap<string, readonly DescribedMetric
   const gateway = new Registry();
   createGatewayMetrics(gateway);
   watchGateway(gateway, { underWay: () => 0, known: () => null });
+  const api = new Registry();
+  createApiMetrics(api);
+  watchApi(api, () => ({ lists: 0, watches: 0, others: 0 }));
   return new Map([
     ['The collector', described(collectorMetrics({ ofProcess: false }).registry)],
     ["The node's door", described(door)],
     ['The webhook', described(webhookMetrics(NO_SOURCE, NO_CERTIFICATES).registry)],
     ['The gateway', described(gateway)],
+    ['The aggregated API', described(api)],
   ]);
 }
 

@@ -19,6 +19,7 @@ import { Relief } from './deciding/relief.ts';
 import { Enforcer } from './deleting/enforce.ts';
 import { Evictions } from './deleting/evictions.ts';
 import { Failures } from './deleting/failures.ts';
+import { Feed } from './door/archives/feed.ts';
 import { Inventory } from './inventory/inventory.ts';
 import { type ReadingsStore, readingsFile, withoutSaving } from './inventory/readings-file.ts';
 import { Recollection } from './inventory/recollection.ts';
@@ -36,6 +37,7 @@ import { NodeReporter } from './telling/node-reporter.ts';
 import { nodeSight } from './telling/node-sight.ts';
 import { nodeStatus } from './telling/node-status.ts';
 import { Notices } from './telling/notices.ts';
+import { GovernedArchives, policySight } from './telling/policy-sight.ts';
 import { Progress } from './telling/progress.ts';
 import { Telling } from './telling/telling.ts';
 
@@ -59,6 +61,8 @@ export interface Assembled {
   readonly store: StateStore;
   /** Called after each change of the inventory. */
   readonly changes: Listeners;
+  readonly feed: Feed;
+  readonly enforcer: Enforcer;
 }
 
 /**
@@ -78,6 +82,7 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
   const store = storeFor(options, () => metrics.errors.inc({ operation: 'state' }));
   const changes = new Listeners();
   const madeBy = new MadeBy(store);
+  const feed = new Feed(clock);
 
   const recollection = new Recollection({ store: readingsFor(options), now, log, metrics });
   const inventory = new Inventory({
@@ -87,6 +92,7 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
     madeBy: (file) => madeBy.of(file),
     recall: (stamp, changedNs) => recollection.recall(stamp, changedNs),
     onChange: (change) => {
+      feed.take(change);
       collector.takeChange(change);
       changes.call();
     },
@@ -110,7 +116,7 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
   });
   const telling = new Telling({
     ...{ directory, source, inventory, active, audit, notices, metrics, log, now },
-    onMeasured: () => reporter?.wake(),
+    onMeasured: (where) => reporter?.wake(where),
   });
   const { pods, progress: watcher } = options;
   const elapsed = () => clock.elapsed();
@@ -125,6 +131,7 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
         log,
         metrics,
         random,
+        ...(options.lookUpsApartMs !== undefined && { apartMs: options.lookUpsApartMs }),
       })
     : null;
   const enforcer = new Enforcer({
@@ -141,7 +148,10 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
     isStopping: () => collector.isStopping,
   });
   const disk = new DiskGauge({ files, directory, clock, metrics, log, relief });
-  const sight = { inventory, disk: () => disk.measure(), metrics, notices };
+  const governed = new GovernedArchives(() => inventory.archives());
+  changes.add(() => governed.changed());
+  const policies = () => policySight({ source, active, governed, report: () => collector.report });
+  const sight = { inventory, disk: () => disk.measure(), metrics, notices, policies };
   const writer = dryRun ? undefined : options.nodeObject;
   const reporter = writer
     ? new NodeReporter({
@@ -200,7 +210,7 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
   const evictions = new Evictions({ inventory, active, breaker, enforcer });
   return {
     ...{ collector, inventory, active, orphans, evictions, disk, clockWatch, relief, reporter, changes },
-    ...{ takeSchedules, madeBy, store },
+    ...{ takeSchedules, madeBy, store, feed, enforcer },
   };
 }
 

@@ -1,6 +1,9 @@
+import type { ArchivesReviewer } from '../kube/reviews.ts';
 import { noAudit } from '../observe/audit.ts';
+import type { Decision } from '../policy/types.ts';
 import type { Assembled } from './assemble.ts';
 import { stateDirectoryOf } from './assemble.ts';
+import type { DoorArchives } from './door/archives/open.ts';
 import { type RunningDoor, startDoor } from './door/main.ts';
 import type { CollectorOptions } from './options.ts';
 
@@ -8,21 +11,20 @@ import type { CollectorOptions } from './options.ts';
  * Opens the node's door onto a collector; null where none is asked for. Rejects with a sentence when it cannot
  * listen, or keep its ledger.
  */
-export async function openDoor(
-  options: CollectorOptions,
-  { inventory, active, evictions, disk, clockWatch, changes }: Assembled,
-): Promise<RunningDoor | null> {
+export async function openDoor(options: CollectorOptions, assembled: Assembled): Promise<RunningDoor | null> {
   const { door: part, stateDirectory, nodeName, directory, audit, log, metrics, clock, dryRun } = options;
   if (part === undefined) return null;
   if (dryRun) throw new RangeError('a dry run makes no room, so it has no door');
   if (stateDirectory === undefined) throw new RangeError('the door needs a state directory for its ledger');
   if (nodeName === undefined) throw new RangeError("the door needs the node's name in the API");
+  const { inventory, active, evictions, disk, clockWatch, changes } = assembled;
   const door = await startDoor({
     ...part,
     nodeName,
     // A request is the checkpoint that policies may be waiting for.
     policies: () => (active.isKnown ? active.forRequests : null),
     directory: inventory,
+    ...(part.archiveRights && { archives: archivesOf(part.archiveRights, directory, assembled) }),
     disk: () => disk.measure(),
     evict: (decisions) => evictions.carryOut(decisions),
     withheld: (decisions) => evictions.withheld(decisions),
@@ -36,3 +38,18 @@ export async function openDoor(
   changes.add(() => door.directoryChanged());
   return door;
 }
+
+/** What the door's archives are made of, for the gateway. */
+function archivesOf(
+  rights: ArchivesReviewer,
+  directory: string,
+  { inventory, active, enforcer, feed, collector }: Assembled,
+): DoorArchives {
+  return {
+    ...{ rights, directory, inventory, enforcer, feed },
+    policies: () => (active.isKnown ? active.set : null),
+    deletions: () => collector.report?.plan.deletions ?? NONE,
+  };
+}
+
+const NONE: readonly Decision[] = [];

@@ -1,4 +1,5 @@
 import type { CheckpointNodeWriter } from '../kube/checkpoint-nodes.ts';
+import type { ArchivesReviewer } from '../kube/reviews.ts';
 import type { Log, PodLookup } from '../kube/types.ts';
 import type { Audit } from '../observe/audit.ts';
 import type { CollectorMetrics } from '../observe/metrics.ts';
@@ -15,7 +16,10 @@ import type { ProgressWatcher } from './telling/progress.ts';
 export type DoorPart = Pick<
   DoorOptions,
   'listen' | 'certificates' | 'clientAuthority' | 'authenticator' | 'authorizer' | 'pods' | 'kubelet'
->;
+> & {
+  /** Whom the archives are told of, and who may act on them in others' names; absent: nobody. */
+  readonly archiveRights?: ArchivesReviewer;
+};
 
 export interface CollectorOptions {
   /** Absolute. */
@@ -57,6 +61,8 @@ export interface CollectorOptions {
   readonly nodeObject?: CheckpointNodeWriter;
   /** Milliseconds between scans; default 60,000. Where a scan takes long, up to three times that. */
   readonly rescanMs?: number;
+  /** Milliseconds between look-ups of pods that were never looked up; default 1,000. */
+  readonly lookUpsApartMs?: number;
   readonly clock?: Clock;
   readonly files?: FileSystem;
   /** What was read of archives, for the next start; default a file in the state directory. */

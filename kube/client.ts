@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { Credentials, type Identity } from './credentials.ts';
 import { KubeError, statusError } from './error.ts';
-import { inCluster, readKubeconfig } from './kubeconfig.ts';
+import { type Access, inCluster, readKubeconfig } from './kubeconfig.ts';
 import { jsonLines } from './lines.ts';
 import type { Log } from './types.ts';
 
@@ -44,6 +44,8 @@ export interface KubeClient {
 }
 
 export interface ClientOptions {
+  /** Who to be and where, already read; then neither a kubeconfig nor a pod is asked. */
+  readonly access?: Access;
   /** Path of a kubeconfig; absent: the service account of the pod that this runs in. */
   readonly kubeconfig?: string;
   /** A context of the kubeconfig; absent: its current one. */
@@ -64,7 +66,8 @@ const MOST_ATTEMPTS = 3;
 /** Rejects with a sentence when the configuration is missing or cannot be used. Makes no call. */
 export async function createClient(options: ClientOptions = {}): Promise<KubeClient> {
   const { kubeconfig, context, log, now = Date.now, timeoutMs = TIMEOUT_MS } = options;
-  const access = kubeconfig === undefined ? inCluster() : await readKubeconfig(kubeconfig, context);
+  const access =
+    options.access ?? (kubeconfig === undefined ? inCluster() : await readKubeconfig(kubeconfig, context));
   const credentials = new Credentials(access, log, now);
   await credentials.current().catch((error: unknown) => {
     const message = `the credentials for ${access.server.origin} cannot be used: ${reason(error)}`;

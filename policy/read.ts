@@ -1,4 +1,5 @@
 import { authorityOf, confirmedDigests } from './authority.ts';
+import { withCanonicalSpec } from './canonical.ts';
 import { withDefaults } from './defaults.ts';
 import { readDirectory } from './directory.ts';
 import {
@@ -12,7 +13,7 @@ import {
   sizeAt,
 } from './fields.ts';
 import { finding, hasErrors } from './findings.ts';
-import { canonicalJson, fieldsOf, isObject, isUnwieldy, type JsonObject, own, text } from './json.ts';
+import { fieldsOf, isObject, isUnwieldy, type JsonObject, own, text } from './json.ts';
 import { holding, NARROW_KEYS, readGlobalRule, readNarrowRules, readPressure } from './rules.ts';
 import { API_VERSION, KIND, MOST_ENTRIES } from './schema.ts';
 import { envelopeFindings, structureFindings } from './structure.ts';
@@ -68,8 +69,7 @@ export function readResource(document: unknown, options: ReadOptions = {}): Read
   const unidentified = readUnidentified(top);
   const sound = !hasErrors(findings);
   const rules: Rule[] = [];
-  const canonical = canonically(spec);
-  const resource: PolicyResource = {
+  const stated: Omit<PolicyResource, 'canonicalSpec'> = {
     reference: referenceOf(metadata, options.file),
     authority: options.authority ?? authorityOf(document),
     createdAt: Date.parse(text(own(metadata, 'creationTimestamp'))) || 0,
@@ -78,13 +78,11 @@ export function readResource(document: unknown, options: ReadOptions = {}): Read
     tainted: sound ? settings.tainted : 'Keep',
     ...(unidentified && { unidentified: sound ? unidentified : {} }),
     ...(pressure && sound && { pressure }),
-    get canonicalSpec() {
-      return canonical();
-    },
     sound,
     rules,
     confirmed: confirmedDigests(document),
   };
+  const resource: PolicyResource = withCanonicalSpec(stated, spec);
   for (const draft of [globalRule, ...narrow]) {
     if (draft) rules.push({ ...(sound ? draft : holding(draft)), resource });
   }
@@ -97,17 +95,6 @@ export function withoutManagedFields(document: unknown): unknown {
   const metadata = own(document, 'metadata');
   if (!isObject(metadata) || !Object.hasOwn(metadata, 'managedFields')) return document;
   return { ...document, metadata: { ...metadata, managedFields: null } };
-}
-
-/** The canonical text of a spec, worked out when first asked for: most reviews never do. The spec is let go then. */
-function canonically(spec: JsonObject): () => string {
-  let pending: JsonObject | null = spec;
-  let canonical = '';
-  return () => {
-    if (pending !== null) canonical = canonicalJson(pending);
-    pending = null;
-    return canonical;
-  };
 }
 
 /** Lists that are too long have been found so already; to read all of a million entries would take seconds. */
@@ -124,10 +111,12 @@ function bounded(spec: JsonObject): JsonObject {
 
 export function referenceOf(metadata: JsonObject, file: string | undefined): PolicyResource['reference'] {
   const uid = text(own(metadata, 'uid'));
+  const generation = own(metadata, 'generation');
   return {
     namespace: text(own(metadata, 'namespace')) || 'default',
     name: text(own(metadata, 'name')) || text(own(metadata, 'generateName')),
     ...(uid !== '' && { uid }),
+    ...(typeof generation === 'number' && { generation }),
     ...(file !== undefined && { file }),
   };
 }

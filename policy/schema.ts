@@ -4,6 +4,7 @@
  */
 export interface Schema {
   readonly type?: 'object' | 'array' | 'string' | 'integer' | 'boolean';
+  readonly format?: 'int64' | 'date-time';
   readonly description?: string;
   readonly properties?: Readonly<Record<string, Schema>>;
   /** Of a mapping with names of the author's own. */
@@ -18,7 +19,6 @@ export interface Schema {
   readonly minLength?: number;
   readonly maxLength?: number;
   readonly pattern?: string;
-  readonly format?: 'date-time';
   readonly 'x-kubernetes-int-or-string'?: true;
   readonly 'x-kubernetes-list-type'?: 'map' | 'atomic';
   readonly 'x-kubernetes-map-type'?: 'atomic';

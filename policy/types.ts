@@ -21,6 +21,8 @@ export interface ResourceReference {
   readonly namespace: string;
   readonly name: string;
   readonly uid?: string;
+  /** `metadata.generation` of the version that was read; absent where no API server counts. */
+  readonly generation?: number;
   readonly file?: string;
 }
 
@@ -168,6 +170,8 @@ export type DecisionRule =
   | 'retain'
   | 'unidentified'
   | 'tainted'
+  /** Somebody who may has asked for its deletion. No plan has it. */
+  | 'request'
   | 'none';
 
 /** What is to become of one archive, and why. */

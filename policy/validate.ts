@@ -6,20 +6,26 @@ import { fieldsOf, isObject, type JsonObject, own } from './json.ts';
 import { type Reading, type ReadOptions, readResource } from './read.ts';
 import { AUTHORITY_ANNOTATION } from './schema.ts';
 import { looseningFindings } from './tighten.ts';
-import type { Finding } from './types.ts';
+import type { Finding, PolicyResource } from './types.ts';
 
 /**
  * Everything there is to say of one document beside the resources that are there: what `kubectl apply` is told,
  * and `checkpoint-warden validate` offline.
  */
 export function judge(document: unknown, catalog: PolicyCatalog, options: ReadOptions = {}): Reading {
-  const { resource, findings } = readResource(document, options);
-  if (resource === null) return { resource, findings };
-  const others = [
-    ...conflictFindings(resource, catalog),
-    ...looseningFindings(resource, catalog.of(resource.directory)),
-  ];
-  return { resource, findings: [...findings, ...others] };
+  const reading = readResource(document, options);
+  return reading.resource === null ? reading : judgeBeside(reading, reading.resource, catalog);
+}
+
+/** What has been read already, beside the resources that are there. */
+export function judgeBeside(
+  { findings }: Reading,
+  resource: PolicyResource,
+  catalog: PolicyCatalog,
+): Reading {
+  const conflicts = conflictFindings(resource, catalog);
+  const loosening = looseningFindings(resource, catalog.of(resource.directory));
+  return { resource, findings: [...findings, ...conflicts, ...loosening] };
 }
 
 /** True when writing the document takes the verb `govern`. */

@@ -1,6 +1,9 @@
 import { PolicyCatalog } from '../policy/catalog.ts';
 import { resourceKey } from '../policy/govern.ts';
-import type { Instant, PolicyResource } from '../policy/types.ts';
+import type { JsonObject } from '../policy/json.ts';
+import { readResource } from '../policy/read.ts';
+import { DEFAULT_DIRECTORY } from '../policy/schema.ts';
+import type { Authority, Instant, PolicyResource } from '../policy/types.ts';
 import type { PolicySource } from '../source/source.ts';
 
 /** What may be held on top of the source. */
@@ -14,8 +17,15 @@ export interface HoldLimits {
 
 const LIMITS: HoldLimits = { time: 5_000, resources: 1_000, rules: 100_000 };
 
+/** Characters; what is longer is put into the catalog at once. */
+const LONGEST_ASIDE = 16_384;
+
 interface Held {
-  readonly resource: PolicyResource;
+  readonly reference: PolicyResource['reference'];
+  readonly authority: Authority;
+  readonly rules: number;
+  /** Its document while it is laid aside; null once it is in the catalog. */
+  aside: string | null;
   /** What the source showed when it was admitted: once it shows anything else, it is ahead. */
   readonly before: string | undefined;
   readonly until: Instant;
@@ -25,6 +35,10 @@ interface Held {
  * The policies of a source, indexed, following its changes one resource at a time. What has just been admitted
  * is held on top for some seconds, until the source shows it: so the second of two resources that conflict is
  * refused although no informer has seen the first.
+ *
+ * One that speaks of its own namespace alone is laid aside as a text until somebody asks for what is beside a
+ * resource that speaks of that namespace, which hardly anybody does: its rules, each with its place in the index,
+ * would be most of what V8's collector has to carry along under load.
  */
 export class LiveCatalog {
   readonly #source: PolicySource;
@@ -34,6 +48,8 @@ export class LiveCatalog {
   readonly #shown = new Map<string, PolicyResource>();
   /** In the order of their ends. */
   readonly #held = new Map<string, Held>();
+  /** Keys of what is laid aside, by namespace. */
+  readonly #aside = new Map<string, Set<string>>();
   readonly #end: () => void;
   #rulesHeld = 0;
   #due: NodeJS.Immediate | undefined;
@@ -51,16 +67,27 @@ export class LiveCatalog {
 
   /** The policies as of now; not to be kept, for they change in place. */
   policies(): PolicyCatalog {
-    if (this.#due !== undefined) this.#follow();
-    for (const [key, { until }] of this.#held) {
-      if (until > this.#now()) break;
-      this.#drop(key);
-    }
+    this.#catchUp();
+    for (const namespace of [...this.#aside.keys()]) this.#takeIn(namespace);
     return this.#catalog;
   }
 
-  /** Holds a resource that has been admitted and may not have reached the source yet. */
-  hold(resource: PolicyResource): void {
+  /** The same, but only what can have to do with a resource is sure to be there. */
+  beside({ reference, directory, rules }: PolicyResource): PolicyCatalog {
+    // Of directories that overlap any two resources have to do with one another.
+    if (directory !== DEFAULT_DIRECTORY) return this.policies();
+    this.#catchUp();
+    if (this.#aside.size === 0) return this.#catalog;
+    const key = resourceKey(reference);
+    for (const { scope } of rules) if (scope.kind !== 'global') this.#takeIn(scope.namespace, key);
+    return this.#catalog;
+  }
+
+  /**
+   * Holds a resource that has been admitted and may not have reached the source yet.
+   * @param document what it was read from; without it, it is not laid aside.
+   */
+  hold(resource: PolicyResource, document: JsonObject | null = null): void {
     const key = resourceKey(resource.reference);
     const shown = this.#shown.get(key);
     const before = wordOf(shown);
@@ -69,11 +96,18 @@ export class LiveCatalog {
       this.#drop(key);
       return;
     }
+    const isNarrow = document !== null && speaksOfItsOwn(resource) && (!shown || speaksOfItsOwn(shown));
+    const text = isNarrow ? JSON.stringify(document) : null;
+    const aside = text !== null && text.length <= LONGEST_ASIDE ? text : null;
     // The catalog takes it in the place of what was held before.
-    this.#forget(key);
-    this.#held.set(key, { resource, before, until: this.#now() + this.#limits.time });
-    this.#rulesHeld += resource.rules.length;
-    this.#catalog.put(resource);
+    if (aside === null) this.#forget(key);
+    else this.#drop(key);
+    const { reference, authority } = resource;
+    const [rules, until] = [resource.rules.length, this.#now() + this.#limits.time];
+    this.#held.set(key, { reference, authority, rules, aside, before, until });
+    this.#rulesHeld += rules;
+    if (aside === null) this.#catalog.put(resource);
+    else this.#layAside(reference.namespace, key);
     for (const oldest of this.#held.keys()) {
       if (this.#held.size <= this.#limits.resources && this.#rulesHeld <= this.#limits.rules) break;
       this.#drop(oldest);
@@ -83,6 +117,40 @@ export class LiveCatalog {
   stop(): void {
     this.#end();
     clearImmediate(this.#due);
+  }
+
+  #catchUp(): void {
+    if (this.#due !== undefined) this.#follow();
+    for (const [key, { until }] of this.#held) {
+      if (until > this.#now()) break;
+      this.#drop(key);
+    }
+  }
+
+  #layAside(namespace: string, key: string): void {
+    const keys = this.#aside.get(namespace);
+    if (keys === undefined) this.#aside.set(namespace, new Set([key]));
+    else keys.add(key);
+  }
+
+  /** Puts what was laid aside into the catalog. @param asker whose former version need not be there for its sake */
+  #takeIn(namespace: string, asker = ''): void {
+    for (const key of this.#aside.get(namespace) ?? []) {
+      const held = this.#held.get(key);
+      // A tenant's own version is passed over; an administrator's sets limits to a tenant's, be it the same resource.
+      if (key === asker && held?.authority === 'tenant' && !this.#shown.has(key)) continue;
+      this.#noLongerAside(namespace, key);
+      if (held === undefined || held.aside === null) continue;
+      const { resource } = readResource(JSON.parse(held.aside));
+      held.aside = null;
+      if (resource !== null) this.#catalog.put(resource);
+    }
+  }
+
+  #noLongerAside(namespace: string, key: string): void {
+    const keys = this.#aside.get(namespace);
+    keys?.delete(key);
+    if (keys?.size === 0) this.#aside.delete(namespace);
   }
 
   #follow(): void {
@@ -112,7 +180,8 @@ export class LiveCatalog {
     const held = this.#held.get(key);
     if (held === undefined) return undefined;
     this.#held.delete(key);
-    this.#rulesHeld -= held.resource.rules.length;
+    this.#rulesHeld -= held.rules;
+    if (held.aside !== null) this.#noLongerAside(held.reference.namespace, key);
     return held;
   }
 
@@ -121,9 +190,15 @@ export class LiveCatalog {
     const held = this.#forget(key);
     if (held === undefined) return;
     const shown = this.#shown.get(key);
-    if (shown === undefined) this.#catalog.remove(held.resource.reference);
+    if (shown === undefined) this.#catalog.remove(held.reference);
     else this.#catalog.put(shown);
   }
+}
+
+/** True where nothing but what speaks of its namespace can have to do with it. */
+function speaksOfItsOwn({ reference, directory, unidentified, rules }: PolicyResource): boolean {
+  if (directory !== DEFAULT_DIRECTORY || unidentified !== undefined) return false;
+  return rules.every(({ scope }) => scope.kind !== 'global' && scope.namespace === reference.namespace);
 }
 
 /** What a resource says, and on whose word. */

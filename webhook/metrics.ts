@@ -6,6 +6,7 @@ import type { CertificateSource } from '../certs/source.ts';
 import type { PolicySource } from '../source/source.ts';
 import type { Shed } from './bounds.ts';
 import type { Answer } from './reply.ts';
+import type { StatusWrite } from './status/keeper.ts';
 
 /** What is counted of the webhook. */
 export interface Metrics {
@@ -21,6 +22,8 @@ export interface Metrics {
   tlsFailed(code: string): void;
   /** The gateway's thread has ended on its own. */
   gatewayCrashed(): void;
+  /** The status of a policy was written, or was not. */
+  statusWritten(outcome: StatusWrite): void;
 }
 
 export function createMetrics(
@@ -70,6 +73,12 @@ export function createMetrics(
     help: "How often the gateway's thread ended on its own and was begun again.",
     registers,
   });
+  const statusWrites = new Counter({
+    name: 'checkpoint_warden_status_writes_total',
+    help: 'Writes of the status of policies: written, outdated (another replica was first) or failed.',
+    labelNames: ['outcome'] as const,
+    registers,
+  });
   const gauge = (name: string, help: string, value: () => number) =>
     new Gauge({
       name: `checkpoint_warden_${name}`,
@@ -111,6 +120,7 @@ export function createMetrics(
     rightUnknown: () => unknownRights.inc(),
     tlsFailed: (code) => tlsErrors.inc({ code }),
     gatewayCrashed: () => crashes.inc(),
+    statusWritten: (outcome) => statusWrites.inc({ outcome }),
   };
 }
 

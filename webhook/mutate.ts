@@ -35,7 +35,7 @@ export async function mutate(request: PolicyRequest, bench: Bench, deadline: Ins
   return allowed([], { patch: [...defaultsPatch(request.object), ...operations], warnings });
 }
 
-async function rightOf({ user }: WriteRequest, { rights }: Bench, deadline: Instant): Promise<Right> {
+export async function rightOf({ user }: WriteRequest, { rights }: Bench, deadline: Instant): Promise<Right> {
   try {
     return { mayGovern: await rights.mayGovern(user, deadline) };
   } catch (error) {
@@ -62,10 +62,14 @@ interface Stamping {
 }
 
 /** A stamp that this author has put there himself is left for validation to refuse. */
-function stamping(request: WriteRequest, right: Right): Stamping {
+export function stamping(
+  request: WriteRequest,
+  right: Right,
+  noun: 'policy' | 'schedule' = 'policy',
+): Stamping {
   const { object, user } = request;
   if (right.mayGovern === null) {
-    const line = `${STAMP_FIELD}: not set, because ${right.why}; an administrator's policy counts as the namespace's own until it is applied again`;
+    const line = `${STAMP_FIELD}: not set, because ${right.why}; an administrator's ${noun} counts as the namespace's own until it is applied again`;
     return { operations: [], warnings: warningParts(line, STAMP_FIELD) };
   }
   if (right.mayGovern) {
@@ -76,6 +80,6 @@ function stamping(request: WriteRequest, right: Right): Stamping {
     return { operations: [operation], warnings: [] };
   }
   if (!carriesStampOver(request)) return { operations: [], warnings: [] };
-  const line = `${STAMP_FIELD}: removed, because ${user.username} may not govern beyond the namespace; the policy now counts as the namespace's own`;
+  const line = `${STAMP_FIELD}: removed, because ${user.username} may not govern beyond the namespace; the ${noun} now counts as the namespace's own`;
   return { operations: [{ op: 'remove', path: STAMP_PATH }], warnings: warningParts(line, STAMP_FIELD) };
 }

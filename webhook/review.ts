@@ -1,11 +1,19 @@
 import { isUtf8 } from 'node:buffer';
 import type { UserInfo } from '../kube/types.ts';
 import { fieldsOf, isObject, type JsonObject, own, text } from '../policy/json.ts';
+import { SCHEDULE_KIND, SCHEDULE_RESOURCE } from '../policy/schedule/schema.ts';
 import { GROUP, KIND, PLURAL, VERSION } from '../policy/schema.ts';
+import { withoutManagedFields } from './managed-fields.ts';
 
 const REVIEW_GROUP = 'admission.k8s.io';
 export const REVIEW_VERSION = `${REVIEW_GROUP}/v1`;
 const RESOURCE = `${PLURAL}.${VERSION}.${GROUP}`;
+/** What is written, by resource and by the kind that belongs to it. */
+const WRITTEN: ReadonlyMap<string, { readonly kind: string; readonly about: Written }> = new Map([
+  [RESOURCE, { kind: KIND, about: 'policy' }],
+  [SCHEDULE_RESOURCE, { kind: SCHEDULE_KIND, about: 'schedule' }],
+  ['pods.v1.', { kind: 'Pod', about: 'pod' }],
+]);
 /** In the core group, whose name is empty. */
 const NODES = 'nodes.v1.';
 const NO_USER = 'request.userInfo is missing or malformed; it must name the user and his groups';
@@ -33,6 +41,9 @@ function isReadable(body: Buffer): boolean {
   return values <= MOST_VALUES;
 }
 
+/** What a request is about that writes something. */
+export type Written = 'policy' | 'schedule' | 'pod';
+
 interface RequestBase {
   readonly uid: string;
   readonly namespace: string;
@@ -43,8 +54,9 @@ interface RequestBase {
   readonly dryRun: boolean;
 }
 
-/** Somebody creates or changes a policy resource. */
+/** Somebody creates or changes a policy resource, a schedule or a pod. */
 export interface WriteRequest extends RequestBase {
+  readonly about: Written;
   readonly operation: 'CREATE' | 'UPDATE';
   readonly object: JsonObject;
   /** Null at a creation. */
@@ -53,10 +65,11 @@ export interface WriteRequest extends RequestBase {
 
 /** A request that says nothing new about policies: a deletion, or a change of status. */
 export interface OtherRequest extends RequestBase {
+  readonly about: Written;
   readonly operation: 'DELETE' | 'STATUS';
 }
 
-/** A request about policies. */
+/** A request about policies, schedules or pods. */
 export type PolicyRequest = WriteRequest | OtherRequest;
 
 /** Somebody asks a node's kubelet for something through the API server: `nodes/NODE/proxy/PATH`. */
@@ -86,7 +99,7 @@ export function parseReview(body: Buffer): ParsedReview {
   }
   let review: unknown;
   try {
-    review = JSON.parse(body.toString('utf8'));
+    review = JSON.parse(withoutManagedFields(body));
   } catch {
     return garbage(`the body is not JSON; send an AdmissionReview of ${REVIEW_VERSION}`);
   }
@@ -120,7 +133,8 @@ function parseRequest(request: JsonObject, uid: string): AdmissionRequest | stri
   const asked = resourceText(fieldsOf(own(request, 'resource')));
   if (asked === NODES && own(request, 'operation') === 'CONNECT') return parseConnect(request, uid);
   const kind = own(fieldsOf(own(request, 'kind')), 'kind');
-  if (asked !== RESOURCE || kind !== KIND) {
+  const written = WRITTEN.get(asked);
+  if (written === undefined || kind !== written.kind) {
     return `this webhook judges ${RESOURCE} (${KIND}), not ${asked} (${quoted(kind)}); correct the rules of the webhook configuration`;
   }
   const user = parseUser(own(request, 'userInfo'));
@@ -132,6 +146,7 @@ function parseRequest(request: JsonObject, uid: string): AdmissionRequest | stri
     uid,
     user,
     namespace,
+    about: written.about,
     name: text(own(request, 'name')),
     dryRun: own(request, 'dryRun') === true,
   };

@@ -1,7 +1,9 @@
 import { hasErrors } from '../policy/findings.ts';
 import { resourceKey } from '../policy/govern.ts';
+import { readResource } from '../policy/read.ts';
+import type { Schedule } from '../policy/schedule/types.ts';
 import type { Finding, Instant, PolicyResource } from '../policy/types.ts';
-import { judge, needsGovern, trespassFindings } from '../policy/validate.ts';
+import { judgeBeside, needsGovern, trespassFindings } from '../policy/validate.ts';
 import { confirmFinding, confirmsAnew, saysNothingNew } from './author.ts';
 import type { LiveCatalog } from './live-catalog.ts';
 import { type Answer, allowed, denied, failed } from './reply.ts';
@@ -12,6 +14,8 @@ import { NoAnswer, type Rights } from './rights.ts';
 export interface Bench {
   /** Null while nobody can tell what the policies are: until they are known, and while their source is silent. */
   catalog(): LiveCatalog | null;
+  /** Schedules as far as they are known; absent: none are. */
+  schedules?(): readonly Schedule[];
   readonly rights: Rights;
 }
 
@@ -36,10 +40,13 @@ export async function validate(request: PolicyRequest, bench: Bench, deadline: I
   // From here to the end nothing waits: of two requests that conflict the second sees the first.
   const catalog = bench.catalog();
   if (catalog === null) return notYetKnown();
-  const { resource, findings } = judge(object, catalog.policies());
-  const all = [...findings, ...trespass];
-  if (resource === null || hasErrors(all)) return denied(resourceName(request, resource), all);
-  if (!request.dryRun) catalog.hold(resource);
+  const reading = readResource(object);
+  const { resource } = reading;
+  if (resource === null) return denied(resourceName(request, null), [...reading.findings, ...trespass]);
+  const { findings } = judgeBeside(reading, resource, catalog.beside(resource));
+  const all = trespass.length === 0 ? findings : [...findings, ...trespass];
+  if (hasErrors(all)) return denied(resourceName(request, resource), all);
+  if (!request.dryRun) catalog.hold(resource, object);
   return allowed(all);
 }
 

@@ -1,5 +1,6 @@
 import type { Log } from '../../kube/types.ts';
 import type { CollectorMetrics } from '../../observe/metrics.ts';
+import type { PolicySet } from '../../policy/govern.ts';
 import type { Archive, Decision, Disk, Instant, PolicyResource } from '../../policy/types.ts';
 import type { Enforced, Enforcer } from '../deleting/enforce.ts';
 import type { Failures } from '../deleting/failures.ts';
@@ -32,6 +33,8 @@ export interface PassOptions {
 /** What a pass has decided and done. */
 export interface PassReport {
   readonly plan: Deletions;
+  /** By what it was decided. */
+  readonly policies: PolicySet;
   readonly held: readonly Held[];
   readonly enforced: Enforced;
   /** Deletions that the budget leaves for the next pass. */
@@ -54,6 +57,7 @@ export class Passes {
   async run(disk: Disk | null, isSettled: boolean): Promise<PassReport> {
     const { plans, clock, clockWatch, failures, relief, budget, enforcer, dryRun } = this.#options;
     const now = clock.now();
+    const { policies } = plans;
     const { plan, held } = this.#decide(disk, isSettled, now);
     const isSteady = clockWatch.isSteady();
     const wanted = plan.deletions.filter(({ archive, rule }) => {
@@ -69,7 +73,7 @@ export class Passes {
     const enforced = dryRun || allowed.length === 0 ? NOTHING : await enforcer.carryOut(allowed);
     budget.spend(enforced.deleted);
     this.#report(plan, held);
-    return { plan, held, enforced, overBudget: holding.length - allowed.length };
+    return { plan, policies, held, enforced, overBudget: holding.length - allowed.length };
   }
 
   #decide(

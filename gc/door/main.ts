@@ -3,9 +3,11 @@ import type { CertificateSource } from '../../certs/source.ts';
 import type { PlacedPodLookup } from '../../kube/placed-pods.ts';
 import type { Log } from '../../kube/types.ts';
 import type { Audit } from '../../observe/audit.ts';
+import { isArchiveRoute } from '../../policy/archive-routes.ts';
 import type { PolicySet } from '../../policy/govern.ts';
 import type { Decision, Disk, Instant } from '../../policy/types.ts';
 import { type Clock, systemClock, within } from '../system/clock.ts';
+import { type DoorArchives, openArchives } from './archives/open.ts';
 import type { Authenticator } from './authenticate.ts';
 import type { Authorizer } from './authorize.ts';
 import { clientAuthorityFile } from './client-authority.ts';
@@ -49,6 +51,8 @@ export interface DoorOptions {
   /** The time by which archives may be called old; earlier than now while the clock was just set ahead. Default: now. */
   readonly trustedNow?: () => Instant;
   readonly kubelet: Kubelet;
+  /** What the gateway is told of the node's archives; absent: nothing. */
+  readonly archives?: DoorArchives;
   /** Where the ledger outlives the process; or the ledger's store itself. */
   readonly state: string | LedgerStore;
   readonly audit: Audit;
@@ -146,16 +150,19 @@ export async function startDoor(options: DoorOptions): Promise<RunningDoor> {
     parts.defer(() => clients?.stop());
     const assembled = assembleDoor(options, metrics);
     const { door, ledger, settler, turns } = assembled;
+    const archives = openArchives(options, door);
     parts.defer(() => ledger.close());
     parts.defer(async () => void (await within(clock, REST_MS, settler.stop())));
     watchDoor(registry, { reserved: () => ledger.reserved(), turns: () => turns.counts });
     const server = await startDoorServer({
       ...{ listen, certificates, clients, metrics, log },
-      handle: (ask) => door.handle(ask),
+      handle: (ask) =>
+        archives !== null && isArchiveRoute(ask.url) ? archives.handle(ask) : door.handle(ask),
       now: () => clock.now(),
       ...(serverBounds && { bounds: serverBounds }),
     });
     parts.defer(() => finish(server, assembled, options));
+    parts.defer(() => archives?.stop());
     settler.wake();
     const host = server.address.includes(':') ? `[${server.address}]` : server.address;
     const url = `https://${host}:${server.port}`;

@@ -3,6 +3,7 @@ import type { Disk } from '../../policy/types.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { NodeSight } from './node-status.ts';
 import type { Notices } from './notices.ts';
+import type { PolicySight } from './policy-sight.ts';
 
 export interface SightParts {
   readonly inventory: Inventory;
@@ -10,10 +11,17 @@ export interface SightParts {
   readonly disk: () => Promise<Disk | null>;
   readonly metrics: CollectorMetrics;
   readonly notices: Notices;
+  readonly policies: () => Promise<PolicySight | null>;
 }
 
 /** What the node's object is to say, taken from where it is counted anyway. */
-export async function nodeSight({ inventory, disk, metrics, notices }: SightParts): Promise<NodeSight> {
+export async function nodeSight({
+  inventory,
+  disk,
+  metrics,
+  notices,
+  policies,
+}: SightParts): Promise<NodeSight> {
   const scanned = await sumOf(metrics.lastScan);
   const door = metrics.registry.getSingleMetric('checkpoint_warden_door_reserved_bytes');
   return {
@@ -26,6 +34,7 @@ export async function nodeSight({ inventory, disk, metrics, notices }: SightPart
     waiting: await sumOf(metrics.trippedBreakers),
     complaints: notices.complaints(),
     scannedAt: scanned === 0 ? null : scanned * 1_000,
+    policies: await policies(),
   };
 }
 

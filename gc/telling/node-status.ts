@@ -1,8 +1,14 @@
 import type { JsonObject } from '../../policy/json.ts';
-import { LONGEST_COMPLAINT, MOST_COMPLAINTS, MOST_NAMESPACES } from '../../policy/node-schema.ts';
+import {
+  LONGEST_COMPLAINT,
+  MOST_COMPLAINTS,
+  MOST_NAMESPACES,
+  MOST_POLICIES,
+} from '../../policy/node-schema.ts';
 import { formatBytes } from '../../policy/quantity.ts';
 import type { Archive, Disk, Instant } from '../../policy/types.ts';
 import type { Totals } from '../inventory/inventory.ts';
+import type { PolicySight } from './policy-sight.ts';
 
 /** What a node's object is made of. */
 export interface NodeSight {
@@ -18,6 +24,8 @@ export interface NodeSight {
   readonly complaints: readonly string[];
   /** Null before the first whole look. */
   readonly scannedAt: Instant | null;
+  /** Null where policies come from files, or are not known yet. */
+  readonly policies: PolicySight | null;
 }
 
 /** The status of a CheckpointNode. */
@@ -37,6 +45,7 @@ export function nodeStatus(sight: NodeSight): JsonObject {
     waiting: sight.waiting,
     complaints: complaints.slice(0, MOST_COMPLAINTS).map((each) => each.slice(0, LONGEST_COMPLAINT)),
     topNamespaces: topNamespaces(sight.archives),
+    ...policiesStatus(sight.policies),
     ...(scannedAt !== null && { lastScanTime: new Date(scannedAt).toISOString().replace(/\.\d+Z$/, 'Z') }),
   };
 }
@@ -54,6 +63,16 @@ export function essenceOf(status: JsonObject): string {
 function diskStatus({ totalBytes, freeBytes }: Disk): JsonObject {
   const used = totalBytes > 0 ? Math.round((1 - freeBytes / totalBytes) * 100) : 0;
   return { totalBytes, freeBytes, used: `${used}%` };
+}
+
+function policiesStatus(sight: PolicySight | null): JsonObject {
+  if (sight === null) return {};
+  const { seen, policies } = sight;
+  return {
+    ...(seen !== null && { policiesSeen: seen }),
+    policies: policies.slice(0, MOST_POLICIES),
+    policiesUnnamed: Math.max(0, policies.length - MOST_POLICIES),
+  };
 }
 
 function topNamespaces(archives: Iterable<Archive>): readonly JsonObject[] {

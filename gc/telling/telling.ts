@@ -21,8 +21,8 @@ export interface TellingOptions {
   readonly metrics: CollectorMetrics;
   readonly log: Log;
   readonly now: () => Instant;
-  /** Called when the gauges were set, or cannot be. */
-  readonly onMeasured?: () => void;
+  /** Called when the gauges were set, or cannot be; `everywhere` when policies have changed, as on all nodes. */
+  readonly onMeasured?: (where?: 'here' | 'everywhere') => void;
 }
 
 /** Clocks of one machine do not differ; a file that is this much younger than now has a wrong time. */
@@ -31,6 +31,8 @@ const FUTURE_MS = 60_000;
 /** What the collector says of what it sees, in the log and in metrics. */
 export class Telling {
   readonly #options: TellingOptions;
+  /** The resources that were told of. */
+  #told: readonly PolicyResource[] | null = null;
 
   constructor(options: TellingOptions) {
     this.#options = options;
@@ -79,8 +81,11 @@ export class Telling {
 
   /** Which policies act, and which do not. */
   policies(): void {
-    const { active, notices, directory, metrics } = this.#options;
+    const { active, source, notices, directory, metrics, onMeasured } = this.#options;
     const { pending, elsewhere } = active;
+    const resources = source.resources();
+    if (this.#told !== null && resources !== this.#told) onMeasured?.('everywhere');
+    this.#told = resources;
     metrics.policies.set({ state: 'acting' }, active.set.size);
     metrics.policies.set({ state: 'pending' }, pending.length);
     notices.update(

@@ -35,15 +35,19 @@ test('the programs have the rights that they use, and no others', async () => {
     verbs: ['list', 'watch'],
   };
   assert.deepEqual(await rulesOf('webhook-rbac.yaml', 'checkpoint-warden-webhook'), [
-    policies,
+    { ...policies, resources: [...policies.resources, 'checkpointschedules'] },
+    { apiGroups: ['criu.org'], resources: ['checkpointrestoreoperators/status'], verbs: ['patch'] },
+    { apiGroups: ['criu.org'], resources: ['checkpointnodes'], verbs: ['list', 'watch'] },
     { apiGroups: ['authorization.k8s.io'], resources: ['subjectaccessreviews'], verbs: ['create'] },
     { apiGroups: ['authentication.k8s.io'], resources: ['tokenreviews'], verbs: ['create'] },
     { apiGroups: [''], resources: ['pods', 'nodes'], verbs: ['get', 'list', 'watch'] },
-    { apiGroups: ['checkpoint.criu.org'], resources: ['pods/checkpoint'], verbs: ['get'] },
   ]);
   assert.deepEqual(await rulesOf('collector-rbac.yaml', 'checkpoint-warden-collector'), [
     policies,
-    { apiGroups: [''], resources: ['pods'], verbs: ['get'] },
+    { apiGroups: [''], resources: ['pods'], verbs: ['get', 'list', 'watch'] },
+    { apiGroups: ['criu.org'], resources: ['checkpointschedules'], verbs: ['list', 'watch'] },
+    { apiGroups: ['criu.org'], resources: ['checkpointschedules/status'], verbs: ['patch'] },
+    { apiGroups: [''], resources: ['nodes/stats'], verbs: ['get'] },
     { apiGroups: ['authentication.k8s.io'], resources: ['tokenreviews'], verbs: ['create'] },
     { apiGroups: ['authorization.k8s.io'], resources: ['subjectaccessreviews'], verbs: ['create'] },
     { apiGroups: [''], resources: ['nodes/checkpoint'], verbs: ['create'] },

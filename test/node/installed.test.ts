@@ -175,7 +175,6 @@ const USED_ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ],
   ['webhook: get nodes', 'of a node that the watch has not shown yet: gateway.test.ts'],
   ['webhook: get pods', 'of a pod that the watch has not shown yet: gateway.test.ts'],
-  ['webhook: get pods/checkpoint.checkpoint.criu.org', 'at the door, in mode Enforce: connect.test.ts'],
   [
     'webhook: patch apiservices.apiregistration.k8s.io v1alpha1.checkpoint.criu.org',
     'where there is one: e2e/authority.test.ts',

@@ -22,6 +22,7 @@ function sight(parts: Partial<NodeSight> = {}): NodeSight {
     waiting: 0,
     complaints: [],
     scannedAt: Date.parse('2026-11-21T10:00:00.500Z'),
+    policies: { seen: '00ff', policies: [] },
     ...parts,
   };
 }
