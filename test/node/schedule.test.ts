@@ -9,7 +9,6 @@ import { container } from '../cluster/nodes/pods.ts';
 import type { NodeCollector } from './door/collector.ts';
 import { archivesOf } from './door/directory.ts';
 import { type Installed, install, kubectl } from './door/install.ts';
-import { scheduleDefinition } from './schedule/crd.ts';
 import { BASE_IMAGE, type Images, startImages } from './schedule/images.ts';
 import { applySchedule, mostAtOnce, startOn, statusOf, takenBy } from './schedule/place.ts';
 
@@ -27,7 +26,6 @@ const gcs = new Map<string, NodeCollector>();
 before(async () => {
   cluster = await startCluster({ nodes: 2 });
   installed = await install(cluster);
-  await cluster.apply(JSON.stringify(scheduleDefinition()));
   images = await startImages(cluster);
   for (const node of cluster.nodes) gcs.set(node.name, await startOn(installed, node));
 });
@@ -39,12 +37,16 @@ function gcOf(node: string): NodeCollector {
   return gc;
 }
 
+/** A container of the image that can be pulled again. */
+function pulled(script: string): JsonObject {
+  return { ...container('main', script), image: BASE_IMAGE, imagePullPolicy: 'IfNotPresent' };
+}
+
 /** A pod whose end a schedule may use: TERM comes only after the hook. */
 function lasting(spec: JsonObject = {}, more: JsonObject = {}): JsonObject {
-  const main = { ...container('main', COUNTING), image: BASE_IMAGE, imagePullPolicy: 'IfNotPresent' };
   return {
     terminationGracePeriodSeconds: 25,
-    containers: [{ ...main, lifecycle: { preStop: { sleep: { seconds: 8 } } }, ...more }],
+    containers: [{ ...pulled(COUNTING), lifecycle: { preStop: { sleep: { seconds: 8 } } }, ...more }],
     ...spec,
   };
 }
@@ -55,7 +57,11 @@ async function pod(namespace: string, name: string, node: string | null, spec?: 
 }
 
 async function running(namespace: string): Promise<void> {
-  await kubectl(cluster, 'wait', 'pods', '--all', '-n', namespace, '--for=condition=Ready', '--timeout=90s');
+  const wait = ['wait', 'pods', '--all', '-n', namespace, '--for=condition=Ready', '--timeout=150s'];
+  const { status, stderr } = await cluster.kubectl(wait, { timeout: 160_000 });
+  if (status === 0) return;
+  const described = await cluster.kubectl(['describe', 'pods', '-n', namespace]);
+  assert.fail(`${stderr}\n${described.stdout.slice(-6_000)}`);
 }
 
 test('each trigger takes its own pod', async (t) => {
@@ -102,7 +108,7 @@ test('each trigger takes its own pod', async (t) => {
   });
   const waiting = new Set(Object.keys(SPECS));
   await eventually(async () => {
-    for (const node of ['node1', 'node2']) {
+    for (const node of gcs.keys()) {
       for (const { pod, by, verdict, to } of await takenBy(gcOf(node), 'shop')) {
         assert.equal(by, `shop/${pod}`);
         if (verdict === 'allowed' && waiting.delete(pod)) t.diagnostic(`${pod}: after ${to - began} ms`);
@@ -119,11 +125,77 @@ test('each trigger takes its own pod', async (t) => {
     await kubectl(cluster, 'delete', 'checkpointschedule', name, '-n', 'shop');
 });
 
+test('a drain, with a restart of the collector in between: each pod once, and what was taken goes on elsewhere', async (t) => {
+  const names = ['kept-0', 'kept-1', 'kept-2'];
+  await Promise.all(names.map((name) => pod('kept', name, 'node2', lasting())));
+  await running('kept');
+  await applySchedule(cluster, ['kept', 'drains'], {
+    selector: {},
+    triggers: { onKubernetesEvents: ['NodeDrain'] },
+  });
+  await sleep(2_000);
+  await gcOf('node2').stop();
+  const flags = ['--ignore-daemonsets', '--force', '--delete-emptydir-data', '--timeout=150s'];
+  const draining = cluster.kubectl(['drain', 'node2', ...flags], { timeout: 70_000 });
+  await eventually(async () => {
+    const ending = await kubectl(
+      cluster,
+      'get',
+      'pods',
+      '-n',
+      'kept',
+      '-o',
+      'jsonpath={.items[*].metadata.deletionTimestamp}',
+    );
+    assert.equal(ending.split(' ').length, 3, ending);
+  });
+  const node2 = cluster.node('node2');
+  gcs.set('node2', await startOn(installed, node2));
+  await eventually(async () => assert.equal((await takenBy(gcOf('node2'), 'kept')).length, 3), 8_000);
+  // Once more, while the pods are still there.
+  await gcOf('node2').stop();
+  gcs.set('node2', await startOn(installed, node2));
+  const drained = await draining;
+  assert.equal(drained.status, 0, drained.stderr);
+  const taken = await takenBy(gcOf('node2'), 'kept');
+  assert.deepEqual(
+    taken.map(({ pod, verdict }) => `${pod} ${verdict}`).sort(),
+    names.map((name) => `${name} allowed`),
+  );
+  assert.equal((await archivesOf(node2.checkpointDirectory, 'kept')).length, 3);
+
+  const archive = taken[0]?.file ?? '';
+  const image = await images.ofCheckpoint(join(node2.checkpointDirectory, archive));
+  await pod('kept', 'restored', 'node1', { containers: [{ name: 'main', image }] });
+  await running('kept');
+  const logged = async () => (await kubectl(cluster, 'logs', 'restored', '-n', 'kept')).trim().split('\n');
+  const first = await logged();
+  await sleep(2_500);
+  const later = await logged();
+  t.diagnostic(`restored at ${first.at(-1)}, then ${later.at(-1)}`);
+  assert.doesNotMatch(later.join(' '), /TERM/);
+  // What stood in the pipe when it was frozen comes out of the log and of the pipe.
+  const numbers = later.map(Number).filter((number, index, all) => number !== all[index - 1]);
+  assert.deepEqual(
+    numbers,
+    numbers.map((_, index) => (numbers[0] ?? 0) + index),
+    'it counts without a gap',
+  );
+  assert.ok((numbers.at(-1) ?? 0) > Math.max(5, Number(first.at(-1))), 'it goes on from where it stood');
+});
+
 test('fifty pods on an interval: each once, two at a time on a node, and the status says so', async (t) => {
-  await kubectl(cluster, 'delete', 'pods', '--all', '-n', 'shop', '--now');
-  const names = Array.from({ length: 50 }, (_, index) => `p-${index}`);
-  await pod('many', 'p-0', 'node1');
-  await Promise.all(names.slice(1).map((name, index) => pod('many', name, index % 2 ? 'node1' : 'node2')));
+  await kubectl(cluster, 'create', 'namespace', 'many');
+  const items = Array.from({ length: 50 }, (_, index) => ({
+    ...{ apiVersion: 'v1', kind: 'Pod', metadata: { name: `p-${index}`, namespace: 'many' } },
+    spec: {
+      ...{ nodeName: `node${1 + (index % 2)}`, terminationGracePeriodSeconds: 0 },
+      automountServiceAccountToken: false,
+      // Once an image was pulled by one name, the kubelet refuses it by another that was only imported.
+      containers: [pulled('while :; do sleep 3600; done')],
+    },
+  }));
+  await cluster.apply(JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
   await running('many');
   await applySchedule(cluster, ['many', 'all'], { selector: {}, triggers: { interval: '20s' } });
   const applied = Date.now();
@@ -163,64 +235,4 @@ test('fifty pods on an interval: each once, two at a time on a node, and the sta
     assert.equal(status.checkpointsCreated, taken.length, JSON.stringify(status));
   }, 30_000);
   t.diagnostic(JSON.stringify(await statusOf(cluster, 'many', 'all')));
-  await kubectl(cluster, 'delete', 'checkpointschedule', 'all', '-n', 'many');
-  await kubectl(cluster, 'delete', 'pods', '--all', '-n', 'many', '--now');
-});
-
-test('a drain, with a restart of the collector in between: each pod once, and what was taken goes on elsewhere', async (t) => {
-  const names = ['kept-0', 'kept-1', 'kept-2'];
-  await Promise.all(names.map((name) => pod('kept', name, 'node2', lasting())));
-  await running('kept');
-  await applySchedule(cluster, ['kept', 'drains'], {
-    selector: {},
-    triggers: { onKubernetesEvents: ['NodeDrain'] },
-  });
-  await sleep(2_000);
-  await gcOf('node2').stop();
-  const flags = ['--ignore-daemonsets', '--force', '--delete-emptydir-data', '--timeout=60s'];
-  const draining = cluster.kubectl(['drain', 'node2', ...flags], { timeout: 70_000 });
-  await eventually(async () => {
-    const ending = await kubectl(
-      cluster,
-      'get',
-      'pods',
-      '-n',
-      'kept',
-      '-o',
-      'jsonpath={.items[*].metadata.deletionTimestamp}',
-    );
-    assert.equal(ending.split(' ').length, 3, ending);
-  });
-  const node2 = cluster.node('node2');
-  gcs.set('node2', await startOn(installed, node2));
-  await eventually(async () => assert.equal((await takenBy(gcOf('node2'), 'kept')).length, 3), 8_000);
-  // Once more, while the pods are still there.
-  await gcOf('node2').stop();
-  gcs.set('node2', await startOn(installed, node2));
-  const drained = await draining;
-  assert.equal(drained.status, 0, drained.stderr);
-  const taken = await takenBy(gcOf('node2'), 'kept');
-  assert.deepEqual(
-    taken.map(({ pod, verdict }) => `${pod} ${verdict}`).sort(),
-    names.map((name) => `${name} allowed`),
-  );
-  assert.equal((await archivesOf(node2.checkpointDirectory, 'kept')).length, 3);
-
-  const archive = taken[0]?.file ?? '';
-  const image = await images.ofCheckpoint(join(node2.checkpointDirectory, archive));
-  await pod('kept', 'restored', 'node1', { containers: [{ name: 'main', image }] });
-  await running('kept');
-  const logged = async () => (await kubectl(cluster, 'logs', 'restored', '-n', 'kept')).trim().split('\n');
-  const first = await logged();
-  await sleep(2_500);
-  const later = await logged();
-  t.diagnostic(`restored at ${first.at(-1)}, then ${later.at(-1)}`);
-  assert.doesNotMatch(later.join(' '), /TERM/);
-  const numbers = later.map(Number);
-  assert.deepEqual(
-    numbers,
-    numbers.map((_, index) => (numbers[0] ?? 0) + index),
-    'it counts without a gap',
-  );
-  assert.ok((numbers.at(-1) ?? 0) > Math.max(5, Number(first.at(-1))), 'it goes on from where it stood');
 });
