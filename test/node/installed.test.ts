@@ -173,6 +173,10 @@ const USED_ELSEWHERE: ReadonlyMap<string, string> = new Map([
     'collector: create nodes/checkpoint',
     'asked for at the kubelet, which asks the API server in its own name',
   ],
+  ['collector: get nodes/stats', 'asked for at the kubelet, which asks the API server in its own name'],
+  ['collector: list pods', 'while there is a schedule: schedule.test.ts'],
+  ['collector: watch pods', 'while there is a schedule: schedule.test.ts'],
+  ['collector: patch checkpointschedules/status.criu.org', 'while there is a schedule: schedule.test.ts'],
   ['webhook: get nodes', 'of a node that the watch has not shown yet: gateway.test.ts'],
   ['webhook: get pods', 'of a pod that the watch has not shown yet: gateway.test.ts'],
   [
