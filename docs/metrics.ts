@@ -1,4 +1,5 @@
 import { Registry } from 'prom-client';
+import { watchCertificate } from '../certs/metrics.ts';
 import { createDoorMetrics, watchDoor } from '../gc/door/metrics.ts';
 import { createScheduleMetrics } from '../gc/schedule/metrics.ts';
 import { createMetrics as collectorMetrics } from '../observe/metrics.ts';
@@ -18,6 +19,7 @@ export interface DescribedMetric {
 export function describedMetrics(): ReadonlyMap<string, readonly DescribedMetric[]> {
   const door = new Registry();
   createDoorMetrics(door);
+  watchCertificate(door, NO_CERTIFICATES);
   watchDoor(door, { reserved: () => [], turns: () => ({ busy: 0, waiting: 0 }) });
   const schedules = new Registry();
   createScheduleMetrics(schedules);
@@ -49,4 +51,5 @@ const NO_SOURCE = { isFresh: () => false, resources: () => [], problems: () => [
 
 const NO_CERTIFICATES = {
   describe: () => ({ origin: '', names: [], notBefore: 0, notAfter: 0, problem: null }),
+  current: () => ({ certificate: '', key: '', ca: '' }),
 };

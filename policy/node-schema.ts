@@ -49,6 +49,7 @@ export const NODE_STATUS: Schema = {
       },
     },
     deletions: count('Archives deleted since the collector was started.'),
+    evictions: count('Of these, such as had to go because the disk was too full.'),
     errors: count('Operations that failed since then.'),
     waiting: count('Policies whose deletions wait for confirmation.'),
     complaints: {

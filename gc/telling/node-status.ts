@@ -17,6 +17,7 @@ export interface NodeSight {
   readonly disk: Disk | null;
   readonly reservedBytes: number;
   readonly deletions: number;
+  readonly evictions: number;
   readonly errors: number;
   /** Policies that wait for confirmation. */
   readonly waiting: number;
@@ -41,6 +42,7 @@ export function nodeStatus(sight: NodeSight): JsonObject {
     reservedBytes: sight.reservedBytes,
     ...(disk && { disk: diskStatus(disk) }),
     deletions: sight.deletions,
+    evictions: sight.evictions,
     errors: sight.errors,
     waiting: sight.waiting,
     complaints: complaints.slice(0, MOST_COMPLAINTS).map((each) => each.slice(0, LONGEST_COMPLAINT)),

@@ -21,6 +21,8 @@ export interface TellingOptions {
   readonly metrics: CollectorMetrics;
   readonly log: Log;
   readonly now: () => Instant;
+  /** Is told of each archive with bytes of another checkpoint. */
+  readonly onTainted?: (archive: Archive) => void;
   /** Called when the gauges were set, or cannot be; `everywhere` when policies have changed, as on all nodes. */
   readonly onMeasured?: (where?: 'here' | 'everywhere') => void;
 }
@@ -150,6 +152,7 @@ export class Telling {
     if (staleTailBytes > 0 && before?.staleTailBytes !== staleTailBytes) {
       const what = `${formatBytes(staleTailBytes)} stand behind its end marker, possibly the memory of another container`;
       log.warn({ ...fields, staleTailBytes }, `${what}; spec.tainted says what becomes of such archives`);
+      this.#options.onTainted?.(archive);
     }
     if (modifiedAt > now + FUTURE_MS && before?.modifiedAt !== modifiedAt) {
       const time = new Date(modifiedAt).toISOString();

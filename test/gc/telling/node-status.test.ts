@@ -18,6 +18,7 @@ function sight(parts: Partial<NodeSight> = {}): NodeSight {
     disk: { totalBytes: 100 * GIB, freeBytes: 57 * GIB, totalInodes: 1, freeInodes: 1 },
     reservedBytes: 0,
     deletions: 7,
+    evictions: 2,
     errors: 0,
     waiting: 0,
     complaints: [],
