@@ -45,6 +45,7 @@ export interface Remembered {
 export interface ScheduleMemory {
   /** `shop/nightly` */
   readonly name: string;
+  readonly uid: string;
   timing: string;
   /** When this timing was first seen: runs before it are not made up. */
   seenAt: Instant;
@@ -85,7 +86,7 @@ export class ScheduleMemories {
     if (memory === undefined) {
       const { namespace, name } = schedule.reference;
       memory = {
-        name: `${namespace}/${name}`,
+        ...{ name: `${namespace}/${name}`, uid: key },
         ...{ timing, generation, seenAt: now },
         counts: { taken: 0, failed: 0, dropped: 0 },
         lastTaken: null,
