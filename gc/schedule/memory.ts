@@ -112,6 +112,11 @@ export class ScheduleMemories {
     return memory;
   }
 
+  /** What is remembered of a schedule; null where it never selected anything here. */
+  peek(schedule: Schedule): ScheduleMemory | null {
+    return this.#schedules.get(uidOf(schedule)) ?? null;
+  }
+
   /** What is remembered of a container, made where there is nothing yet. */
   container(memory: ScheduleMemory, key: string, pod: { namespace: string; name: string }): Remembered {
     const known = memory.containers.get(key);
