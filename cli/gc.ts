@@ -154,10 +154,12 @@ export function define(command: Command): (context: Context) => Promise<number> 
     };
     const events = once() ? null : await eventsOf(client, node(), measured, log);
     const scraped = metrics();
-    const listener = scraped && (await serveMetrics(measured.registry, scraped));
+    let isReady = false;
+    const listener = scraped && (await serveMetrics(measured.registry, scraped, () => isReady));
     try {
       if (once()) return await runOnce(collector, signal, context);
       const running = await startCollector({ ...collector, ...(events && { events }) }, signal);
+      isReady = true;
       return await runUntilStopped(running, signal);
     } finally {
       await events?.stop();
