@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import { PLUGIN } from '../cli/kubectl/program.ts';
 import { wholeProgram } from '../cli/program.ts';
 import { NODE_KIND, NODE_STATUS } from '../policy/node-schema.ts';
 import { SCHEDULE_KIND, SCHEDULE_SPEC } from '../policy/schedule/schema.ts';
@@ -126,14 +127,19 @@ function defaultText(schema: Schema): string {
 
 /** docs/reference/commands.md: the help of every command, as `--help` prints it. */
 export async function commandReference(): Promise<string> {
-  const program = await wholeProgram();
-  const sections = program.commands.map((command) => `## ${command.name()}\n\n${helpBlock(command)}`);
+  const [program, plugin] = [await wholeProgram(), await wholeProgram(PLUGIN)];
+  const sectionsOf = ({ commands }: Command, level: string) =>
+    commands.map((command) => `${level} ${command.name()}\n\n${helpBlock(command)}`);
   return [
     NOTICE,
     '# Commands',
     `From a checkout write \`npm start --\` for \`${program.name()}\`.`,
     helpBlock(program),
-    ...sections,
+    ...sectionsOf(program, '##'),
+    `## ${plugin.name()}`,
+    'The plugin of kubectl; [the guide](../guide/plugin.md) says how it is installed.',
+    helpBlock(plugin),
+    ...sectionsOf(plugin, '###'),
   ]
     .join('\n\n')
     .concat('\n');
