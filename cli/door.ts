@@ -1,9 +1,11 @@
 import type { Command } from 'commander';
 import { fileCertificates } from '../certs/files.ts';
+import type { KubeletOptions } from '../gc/door/kubelet.ts';
 import type { KubeletFiles } from '../gc/door/kubelet-access.ts';
 import type { DoorPart } from '../gc/main.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Logger } from '../observe/log.ts';
+import { DOORS_AUDIENCE } from '../policy/archive-routes.ts';
 import { InputError, UsageError } from './errors.ts';
 import { optional, repeated } from './options.ts';
 import { requirePath } from './policies.ts';
@@ -21,6 +23,8 @@ export interface DoorCall {
 /** A door's part, ready to be opened. */
 export interface PreparedDoor {
   readonly part: DoorPart;
+  /** How the kubelet is reached, for what else it can be asked. */
+  readonly kubelet: Pick<KubeletOptions, 'url' | 'serverNames' | 'files'>;
   stop(): Promise<void>;
 }
 
@@ -106,19 +110,20 @@ export function doorOptions(command: Command): (call: DoorCall) => PrepareDoor |
       });
       const asking = await askingOf(client, wanted);
       const { kubeletClient } = await import('../gc/door/kubelet.ts');
+      const reached = {
+        url: url ?? KUBELET_URL,
+        // A kubelet that made its certificate by itself has no address in it.
+        serverNames: url === undefined ? [node] : [hostOf(url), node],
+        files,
+      };
       const part: DoorPart = {
         listen: address,
         certificates: own,
         ...(clients !== undefined && { clientAuthority: clients }),
         ...asking,
-        kubelet: kubeletClient({
-          url: url ?? KUBELET_URL,
-          // A kubelet that made its certificate by itself has no address in it.
-          serverNames: url === undefined ? [node] : [hostOf(url), node],
-          ...{ files, log, now: Date.now },
-        }),
+        kubelet: kubeletClient({ ...reached, log, now: Date.now }),
       };
-      return { part, stop: () => own.stop() };
+      return { part, kubelet: reached, stop: () => own.stop() };
     };
   };
 }
@@ -131,18 +136,30 @@ function hostOf(url: string): string {
 async function askingOf(
   client: KubeClient,
   audiences: readonly string[],
-): Promise<Pick<DoorPart, 'authenticator' | 'authorizer' | 'pods'>> {
-  const [{ tokenReviewer }, { checkpointReviewer }, { placedPodLookup }, { authenticator }, { authorizer }] =
-    await Promise.all([
-      import('../kube/authentication.ts'),
-      import('../kube/reviews.ts'),
-      import('../kube/placed-pods.ts'),
-      import('../gc/door/authenticate.ts'),
-      import('../gc/door/authorize.ts'),
-    ]);
+): Promise<Pick<DoorPart, 'authenticator' | 'authorizer' | 'pods' | 'archives'>> {
+  const [
+    { tokenReviewer },
+    { archivesReviewer, checkpointReviewer },
+    { placedPodLookup },
+    { authenticator },
+    { authorizer },
+  ] = await Promise.all([
+    import('../kube/authentication.ts'),
+    import('../kube/reviews.ts'),
+    import('../kube/placed-pods.ts'),
+    import('../gc/door/authenticate.ts'),
+    import('../gc/door/authorize.ts'),
+  ]);
   return {
     authenticator: authenticator({ tokens: tokenReviewer(client, { audiences }), now: Date.now }),
     authorizer: authorizer(checkpointReviewer(client)),
+    archives: {
+      authenticator: authenticator({
+        tokens: tokenReviewer(client, { audiences: [DOORS_AUDIENCE] }),
+        now: Date.now,
+      }),
+      rights: archivesReviewer(client),
+    },
     pods: placedPodLookup(client),
   };
 }

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { InvalidArgumentError } from 'commander';
 import type { CertificateSource } from '../certs/source.ts';
 import type { Logger } from '../observe/log.ts';
+import { DOORS_AUDIENCE } from '../policy/archive-routes.ts';
 import { isSubdomain } from '../policy/fields.ts';
 import type { ConnectOptions } from '../webhook/connect.ts';
 import type { Doors } from '../webhook/gateway/main.ts';
@@ -35,6 +36,8 @@ export interface PreparedGateway {
 
 const DOOR_PORT = 10_350;
 const DOOR_NAME = 'checkpoint-warden-door.checkpoint-warden.svc';
+/** As the manifests mount it. */
+const API_TOKEN = '/var/run/secrets/checkpoint-warden/doors/token';
 const SERVICE_ACCOUNT_TOKEN = '/var/run/secrets/kubernetes.io/serviceaccount/token';
 
 /** `--gateway`, `--connect-mode` and what belongs to them. @returns what judges the call. */
@@ -44,6 +47,18 @@ export function gatewayOptions(command: Command): (call: GatewayCall) => Prepare
     '--gateway <address:port>',
     'where to serve the gateway: checkpoints of any pod are asked for here, and passed on to the door of its node',
     address,
+  );
+  const api = optional(
+    command,
+    '--api <address:port>',
+    'where to serve the aggregated API checkpoint.criu.org/v1alpha1, to which the API server alone comes',
+    address,
+  );
+  const apiToken = optional(
+    command,
+    '--api-token <file>',
+    `the webhook's own token for the doors' archives, of the audience ${DOORS_AUDIENCE} (default ${API_TOKEN})`,
+    path,
   );
   const audiences = repeated(
     command,
@@ -102,21 +117,30 @@ export function gatewayOptions(command: Command): (call: GatewayCall) => Prepare
     if (at === undefined) {
       refuse({ '--audience': audiences()[0] }, 'is about the gateway: give --gateway ADDRESS:PORT, too');
     }
+    const apiAt = api();
+    if (at === undefined) {
+      refuse({ '--api': apiAt }, 'is served beside the gateway: give --gateway ADDRESS:PORT, too');
+    }
     if (!isEnforcing) refuse({ '--door-token': token() }, 'is for --connect-mode Enforce: give that, too');
+    if (apiAt === undefined) {
+      refuse({ '--api-token': apiToken() }, 'is for the aggregated API: give --api ADDRESS:PORT, too');
+    }
     if (isEnforcing) {
       refuse({ '--gateway-url': url() }, 'is named by --connect-mode Deny alone: leave out one of the two');
     }
-    requireApart(at, call.listen);
+    requireApart('--gateway', at, { '--listen': call.listen });
+    requireApart('--api', apiAt, { '--listen': call.listen, '--gateway': at });
     const doors = { port: port() ?? DOOR_PORT, name: name() ?? DOOR_NAME };
     const known = at === undefined && !isEnforcing ? null : { ...doors, ca: requireCa(given, at, call) };
     const own = isEnforcing ? requireToken(token()) : null;
+    const doorsToken = apiAt === undefined ? null : (apiToken() ?? API_TOKEN);
     const ways: ConnectOptions = { exemptUsers: exempt(), ...withUrl(url()) };
     return {
       listen: at,
       async open(origin, certificates, log) {
         if (known === null) return { connect: ways };
         if (origin.client === null) throw new UsageError(needsCluster(at));
-        for (const file of [known.ca, own]) if (file !== null) await requirePath(file);
+        for (const file of [known.ca, own, doorsToken]) if (file !== null) await requirePath(file);
         return {
           connect:
             own === null
@@ -126,6 +150,8 @@ export function gatewayOptions(command: Command): (call: GatewayCall) => Prepare
             gateway: {
               ...{ listen: at, doors: known, audiences: audiences(), logLevel: call.logLevel },
               ...(origin.kubeconfig !== undefined && { kubeconfig: origin.kubeconfig }),
+              ...(apiAt !== undefined &&
+                doorsToken !== null && { api: { listen: apiAt, token: doorsToken } }),
             },
           }),
         };
@@ -167,9 +193,16 @@ function refuse(options: Readonly<Record<string, unknown>>, why: string): void {
   }
 }
 
-function requireApart(gateway: Address | undefined, listen: Address): void {
-  if (gateway === undefined || gateway.port === 0 || gateway.port !== listen.port) return;
-  throw new UsageError(`--gateway and --listen both name port ${listen.port}: give each a port of its own`);
+function requireApart(
+  name: string,
+  own: Address | undefined,
+  others: Readonly<Record<string, Address | undefined>>,
+): void {
+  if (own === undefined || own.port === 0) return;
+  for (const [other, address] of Object.entries(others)) {
+    if (address?.port !== own.port) continue;
+    throw new UsageError(`${name} and ${other} both name port ${own.port}: give each a port of its own`);
+  }
 }
 
 /** @returns null where the webhook's own authority is the doors', too. */

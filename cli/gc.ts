@@ -7,24 +7,27 @@ import {
   type Summary,
   startCollector,
 } from '../gc/main.ts';
-import { errorCode, explain } from '../gc/system/files.ts';
+import { keepHeapSmall } from '../gc/system/memory.ts';
 import { nodeFiles } from '../gc/system/node-files.ts';
 import { directoryNames } from '../gc/system/same-directory.ts';
 import type { CheckpointNodeWriter } from '../kube/checkpoint-nodes.ts';
 import type { KubeClient } from '../kube/client.ts';
+import type { EventOutcome, EventRecorder } from '../kube/events.ts';
 import type { PodLookup } from '../kube/types.ts';
-import { type Audit, auditFile, auditStream, prepareAuditFile } from '../observe/audit.ts';
 import { serveMetrics } from '../observe/listener.ts';
 import { createLog, type Logger } from '../observe/log.ts';
-import { createMetrics } from '../observe/metrics.ts';
+import { type CollectorMetrics, createMetrics } from '../observe/metrics.ts';
 import { formatBytes } from '../policy/quantity.ts';
+import { auditOptions } from './audit.ts';
 import type { Context, Output } from './context.ts';
-import { doorOptions } from './door.ts';
+import { doorOptions, type PreparedDoor } from './door.ts';
 import { EXIT, InputError } from './errors.ts';
+import { eventTimes } from './event-times.ts';
 import { explainCommand } from './help.ts';
 import { directoryOption, flag, logLevelOption, optional, patternOption, repeated } from './options.ts';
 import { originOptions } from './origin.ts';
 import { type ProgressLine, progressLine } from './progress.ts';
+import type { PreparedSchedules } from './schedules.ts';
 import { amount, printable } from './text.ts';
 import { address, duration, nonEmpty, path } from './values.ts';
 
@@ -50,7 +53,7 @@ call, and a directory that is not there.`;
 
 export function define(command: Command): (context: Context) => Promise<number> {
   const directory = directoryOption(command);
-  const open = originOptions(command);
+  const open = originOptions(command, () => ({ startWithinMs: startWithin() ?? 0 }));
   const once = flag(command, '--once', 'look, plan and act once, print a summary and end');
   const dryRun = flag(command, '--dry-run', 'tell what would be deleted, and delete nothing');
   const node = optional(
@@ -65,17 +68,18 @@ export function define(command: Command): (context: Context) => Promise<number> 
     'where grace periods and confirmations outlive a restart, and where a lock keeps a second collector away',
     path,
   );
-  const audit = optional(
-    command,
-    '--audit <file>',
-    'write audit records here; - is standard output',
-    nonEmpty,
-  );
+  const audit = auditOptions(command);
   const metrics = optional(command, '--metrics <address:port>', 'where to serve /metrics over HTTP', address);
   const rescan = optional(
     command,
     '--rescan <duration>',
     'time between scans, as 60s (the default)',
+    duration,
+  );
+  const startWithin = optional(
+    command,
+    '--start-within <duration>',
+    'ask the API server for the policies within this time, at random, so that nodes that start together do not ask together (default: at once)',
     duration,
   );
   const door = doorOptions(command);
@@ -123,9 +127,10 @@ export function define(command: Command): (context: Context) => Promise<number> 
     const where = directory();
     // A collector waits for a directory; a single run has nothing to wait for.
     if (once() && nodeFiles.stat(where) === null) throw new InputError(`${where} does not exist`);
-    const audited = auditTo(audit(), dryRun(), log, context.out);
+    const audited = audit({ isDry: dryRun(), log, out: context.out });
     const { source, client } = await open(log, directoryNames(where, nodeFiles));
     const prepared = (await prepareDoor?.(client, log)) ?? null;
+    const schedules = await schedulesOf(client, node(), prepared, log);
     const measured = createMetrics();
     const collector: CollectorOptions = {
       directory: where,
@@ -139,19 +144,27 @@ export function define(command: Command): (context: Context) => Promise<number> 
       metrics: measured,
       confirm: confirm(),
       progress,
+      onFilling: keepHeapSmall,
       ...given('stateDirectory', state()),
       ...given('audit', audited),
       ...given('rescanMs', rescan()),
       ...given('door', prepared?.part),
+      ...given('schedules', schedules?.part),
       ...given('nodeObject', await nodeObjectOf(client, node())),
     };
+    const events = once() ? null : await eventsOf(client, node(), measured, log);
     const scraped = metrics();
-    const listener = scraped && (await serveMetrics(measured.registry, scraped));
+    let isReady = false;
+    const listener = scraped && (await serveMetrics(measured.registry, scraped, () => isReady));
     try {
       if (once()) return await runOnce(collector, signal, context);
-      return await runUntilStopped(await startCollector(collector, signal), signal);
+      const running = await startCollector({ ...collector, ...(events && { events }) }, signal);
+      isReady = true;
+      return await runUntilStopped(running, signal);
     } finally {
+      await events?.stop();
       await listener?.close();
+      await schedules?.stop();
       await prepared?.stop();
       client?.close();
     }
@@ -182,6 +195,18 @@ async function podsOf(client: KubeClient | null): Promise<PodLookup | null> {
   return podLookup(client);
 }
 
+/** Schedules are run through the node's door, so where there is none they are not. */
+async function schedulesOf(
+  client: KubeClient | null,
+  node: string | undefined,
+  door: PreparedDoor | null,
+  log: Logger,
+): Promise<PreparedSchedules | null> {
+  if (client === null || node === undefined || door === null) return null;
+  const { prepareSchedules } = await import('./schedules.ts');
+  return prepareSchedules(client, node, door.kubelet, log);
+}
+
 /** Only of a node whose name was given: the host's may be another's in the cluster. */
 async function nodeObjectOf(
   client: KubeClient | null,
@@ -192,18 +217,18 @@ async function nodeObjectOf(
   return checkpointNodeWriter(client, node);
 }
 
-/** @param isDry nothing is recorded then, so nothing is made for it. */
-function auditTo(target: string | undefined, isDry: boolean, log: Logger, out: Output): Audit | undefined {
-  if (target === undefined) return undefined;
-  if (target === '-') return auditStream(out);
-  const file = path(target);
-  try {
-    if (!isDry) prepareAuditFile(file);
-  } catch (error) {
-    const why = errorCode(error) === 'ENOENT' ? 'its folder cannot be made (ENOENT)' : explain(error);
-    throw new InputError(`the audit file ${file} cannot be written: ${why}; name another with --audit`);
-  }
-  return auditFile({ file, log });
+/** Events, where the node has a name in the cluster. */
+async function eventsOf(
+  client: KubeClient | null,
+  node: string | undefined,
+  { events }: CollectorMetrics,
+  log: Logger,
+): Promise<EventRecorder | null> {
+  if (client === null || node === undefined) return null;
+  const { EventRecorder } = await import('../kube/events.ts');
+  const named = { controller: 'checkpoint-warden/collector', instance: node };
+  const onOutcome = (outcome: EventOutcome) => events.inc({ outcome });
+  return new EventRecorder({ client, ...named, ...eventTimes, onOutcome, log });
 }
 
 async function runUntilStopped(collector: RunningCollector, signal: AbortSignal): Promise<number> {

@@ -14,6 +14,11 @@ export const helpStyle: HelpConfiguration = {
     [command.name(), ...command.registeredArguments.map((each) => each.name().toUpperCase())].join(' '),
 };
 
+/** How a person calls a command: `kubectl checkpoint ls`. */
+export function callOf(command: Command): string {
+  return `${command.parent?.name() ?? ''} ${command.name()}`.trim();
+}
+
 /** Appends the part that a person learns from: sentences, then calls that work. */
 export function explainCommand(
   command: Command,

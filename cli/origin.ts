@@ -21,11 +21,13 @@ export interface Origin {
 
 /**
  * `--policies PATH`, `--kubeconfig FILE`, or neither in a pod. @returns what opens the one that was given.
- * @param timing how a cluster's policies are followed; default the informer's own
+ * @param timing how a cluster's policies are followed, or what tells it after parsing; default the informer's own
+ * @param keepsStatus for who writes the status of policies.
  */
 export function originOptions(
   command: Command,
-  timing: Partial<InformerTiming> = {},
+  timing: Partial<InformerTiming> | (() => Partial<InformerTiming>) = {},
+  { keepsStatus = false }: { readonly keepsStatus?: boolean } = {},
 ): (log: Log, directoryOf?: (path: string) => string) => Promise<Origin> {
   const policies = repeated(
     command,
@@ -41,7 +43,10 @@ export function originOptions(
   );
   return async (log, directoryOf) => {
     const file = kubeconfig();
-    if (policies().length === 0) return await openCluster(command.name(), file, log, timing);
+    if (policies().length === 0) {
+      const followed = typeof timing === 'function' ? timing() : timing;
+      return await openCluster(command.name(), file, log, { timing: followed, keepsStatus });
+    }
     if (file !== undefined) throw new UsageError('give --policies or --kubeconfig, not both');
     for (const each of policies()) await requirePath(each);
     const source = filePolicySource({ paths: policies(), log, ...(directoryOf && { directoryOf }) });
@@ -53,7 +58,7 @@ async function openCluster(
   name: string,
   kubeconfig: string | undefined,
   log: Log,
-  timing: Partial<InformerTiming>,
+  following: { readonly timing: Partial<InformerTiming>; readonly keepsStatus: boolean },
 ): Promise<Origin> {
   if (kubeconfig === undefined && process.env.KUBERNETES_SERVICE_HOST === undefined) {
     throw new UsageError(`${name} needs --policies PATH or --kubeconfig FILE where it does not run in a pod`);
@@ -68,6 +73,6 @@ async function openCluster(
       throw new InputError(error instanceof Error ? error.message : String(error));
     },
   );
-  const source = clusterPolicySource({ client, log, timing });
+  const source = clusterPolicySource({ client, log, ...following });
   return { source, client, ...(kubeconfig !== undefined && { kubeconfig }) };
 }

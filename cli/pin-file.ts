@@ -1,31 +1,20 @@
-import { constants } from 'node:fs';
-import { lstat, open, rename, unlink } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
-import { NameRules, PIN_SUFFIX, UNFINISHED_PIN_SUFFIX } from '../gc/archive/names.ts';
+import { NameRules } from '../gc/archive/names.ts';
+import { PinError } from '../gc/archive/pin-file.ts';
 import { sight } from '../gc/inventory/sight.ts';
 import { errorCode, explain } from '../gc/system/files.ts';
 import { nodeFiles } from '../gc/system/node-files.ts';
-import { fieldsOf, own, text } from '../policy/json.ts';
 import { InputError, Refusal } from './errors.ts';
 
-/** Who wrote a pin that a program wrote; the public operator leaves a pin of any other manager alone. */
-export const MANAGER = 'checkpoint-warden';
-
-/** A note fits; nobody's memory image does. */
-const LONGEST_PIN = 64 * 1024;
-/** A write takes milliseconds: what is older was left by one that crashed. */
-const ABANDONED_MS = 60_000;
-
-/** What stands in `ARCHIVE.keep`. Any such file holds the archive, whatever is in it. */
-export interface Pin {
-  /** The program that keeps it; null for a pin that somebody made by hand. */
-  readonly managedBy: string | null;
-  /** A note, or the reason given; null when there is none. */
-  readonly note: string | null;
-  readonly createdAt: string | null;
-  /** Restores of the public operator that share it. */
-  readonly owners: readonly string[];
-}
+export {
+  MANAGER,
+  type Pin,
+  parsePin,
+  readPin,
+  removePin,
+  requireRoomForPin,
+  writePin,
+} from '../gc/archive/pin-file.ts';
 
 /** Refuses what is no archive: a link, a directory, another name. What is not there is a wrong call. */
 export function requireArchive(path: string, patterns: readonly string[]): void {
@@ -42,100 +31,12 @@ export function requireArchive(path: string, patterns: readonly string[]): void 
   if (sighting.role !== 'archive') throw new Refusal(`${path} is no archive: it is a ${sighting.role}`);
 }
 
-/** The pin of an archive; null when it has none. */
-export async function readPin(archive: string): Promise<Pin | null> {
-  const path = archive + PIN_SUFFIX;
-  const facts = nodeFiles.lstat(path);
-  if (facts === null) return null;
-  if (facts.kind !== 'file' || facts.bytes > LONGEST_PIN) return { ...BY_HAND, note: null };
-  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-  const file = await open(path, flags);
-  try {
-    return parsePin((await file.readFile()).toString('utf8'));
-  } finally {
-    await file.close();
-  }
-}
-
-const BY_HAND: Pin = { managedBy: null, note: null, createdAt: null, owners: [] };
-
-export function parsePin(content: string): Pin {
-  const fields = parseFields(content);
-  const managedBy = text(own(fields, 'managedBy'));
-  if (managedBy === '') return { ...BY_HAND, note: content.trim() || null };
-  const owners = own(fields, 'podRestoreOwners');
-  return {
-    managedBy,
-    note: text(own(fields, 'reason')) || null,
-    createdAt: text(own(fields, 'createdAt')) || null,
-    owners: Array.isArray(owners) ? owners.filter((each) => typeof each === 'string') : [],
-  };
-}
-
-function parseFields(content: string): ReturnType<typeof fieldsOf> {
-  try {
-    return fieldsOf(JSON.parse(content));
-  } catch {
-    // Notes in free text are a pin, too.
-    return {};
-  }
-}
-
-/**
- * Writes the pin as the public operator writes its own: to `.keep.tmp`, then renamed, so that it is there whole
- * or not at all. Refuses when the archive has gone meanwhile.
- */
-export async function writePin(archive: string, reason: string | null, now: Date): Promise<void> {
-  const pin = { managedBy: MANAGER, ...(reason !== null && { reason }), createdAt: now.toISOString() };
-  const draft = archive + UNFINISHED_PIN_SUFFIX;
-  await clearAbandoned(draft, now);
-  const file = await open(draft, 'wx', 0o644).catch((error: unknown) => {
-    if (errorCode(error) !== 'EEXIST') throw error;
-    throw new Refusal(`${archive} is being pinned by somebody else at this moment; try again`);
-  });
-  try {
-    await file.writeFile(`${JSON.stringify(pin)}\n`);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(draft, archive + PIN_SUFFIX);
-  if (nodeFiles.exists(archive)) return;
-  await unlink(archive + PIN_SUFFIX);
-  throw new Refusal(`${archive} was deleted before it could be pinned`);
-}
-
-async function clearAbandoned(draft: string, now: Date): Promise<void> {
-  const facts = nodeFiles.lstat(draft);
-  if (facts === null || now.getTime() - Number(facts.modifiedNs / 1_000_000n) < ABANDONED_MS) return;
-  await unlink(draft);
-}
-
-/** Removes the pin. Refuses one that is no regular file: whoever put it there has to. */
-export async function removePin(archive: string): Promise<void> {
-  const path = archive + PIN_SUFFIX;
-  if (!(await lstat(path)).isFile()) throw new Refusal(`${path} is not a file; remove it by hand`);
-  await unlink(path);
-}
-
-/** What file systems allow a name to have. */
-const LONGEST_NAME = 255;
-
-/** Refuses an archive whose name leaves no room for that of a pin. */
-export function requireRoomForPin(archive: string): void {
-  const bytes = Buffer.byteLength(basename(archive));
-  const longest = LONGEST_NAME - UNFINISHED_PIN_SUFFIX.length;
-  if (bytes <= longest) return;
-  throw new Refusal(
-    `${archive} cannot be pinned: its name has ${bytes} bytes, and a pin beside it needs one of at most ${longest}; rename the archive`,
-  );
-}
-
 /** Runs what touches files, and makes a sentence of the system's error. */
 export async function telling<T>(what: string, act: () => Promise<T>): Promise<T> {
   try {
     return await act();
   } catch (error) {
+    if (error instanceof PinError) throw new Refusal(error.message);
     if (errorCode(error) === null) throw error;
     throw new Refusal(`${what}: ${explain(error)}`);
   }

@@ -45,7 +45,7 @@ async function pin(
     const existing = await readPin(archive);
     const isNews = existing?.managedBy === MANAGER && reason !== null && existing.note !== reason;
     if (existing === null || isNews) {
-      await writePin(archive, reason, new Date(now()));
+      await writePin(archive, { reason }, new Date(now()));
       out.write(`pinned ${printableName(archive)}\n`);
     } else {
       out.write(`${printableName(archive)} is pinned already, by ${holder(existing)}\n`);

@@ -1,23 +1,30 @@
 import { once } from 'node:events';
+import { hostname } from 'node:os';
 import type { Command } from 'commander';
 import { errorCode } from '../gc/system/files.ts';
+import type { KubeClient } from '../kube/client.ts';
+import type { Log } from '../kube/types.ts';
 import { createLog } from '../observe/log.ts';
 import { GatewayError } from '../webhook/gateway/thread.ts';
 import { startWebhook } from '../webhook/main.ts';
+import type { StatusPart } from '../webhook/status/open.ts';
 import { SOURCE_TIMING } from '../webhook/timings.ts';
 import { certificateOptions } from './certificates.ts';
 import type { Context } from './context.ts';
 import { EXIT, Refusal } from './errors.ts';
+import { eventTimes } from './event-times.ts';
 import { gatewayOptions } from './gateway.ts';
 import { explainCommand } from './help.ts';
 import { logLevelOption, optional, required } from './options.ts';
 import { type Origin, originOptions } from './origin.ts';
+import { watchSchedules } from './schedules.ts';
 import { type Address, address } from './values.ts';
 
 const EXPLANATION = `
 Serves /mutate and /validate for the API server: policies get their defaults, unsound and conflicting ones are
 refused, and authors are told what they may not govern. With --policies there is no API server to ask, so whoever
-applies a policy is taken for an administrator; that is for trying things out.
+applies a policy is taken for an administrator; that is for trying things out. /mutate-schedules and
+/validate-schedules do the same for schedules; /mutate-pods gives pods that ask for it time for a checkpoint at their end.
 
 With --gateway it serves POST /checkpoint/NAMESPACE/POD/CONTAINER for the whole cluster, in a thread and on a port of
 its own: it finds the pod's node and passes the request with the caller's bearer token on to the door of that node.
@@ -32,7 +39,7 @@ SIGTERM ends it: it drains first, then stops. Logs are JSON lines on stderr.`;
 
 export function define(command: Command): (context: Context) => Promise<number> {
   const listen = required(command, '--listen <address:port>', 'where to serve HTTPS', address);
-  const open = originOptions(command, SOURCE_TIMING);
+  const open = originOptions(command, SOURCE_TIMING, { keepsStatus: true });
   const certificates = certificateOptions(command);
   const metrics = optional(command, '--metrics <address:port>', 'where to serve /metrics over HTTP', address);
   const gateway = gatewayOptions(command);
@@ -69,6 +76,7 @@ export function define(command: Command): (context: Context) => Promise<number> 
     const { source, client } = origin;
     const opened = await certificate.open(client, log);
     const ways = await prepared.open(origin, opened, log);
+    const schedules = client && (await watchSchedules(client, log));
     const scraped = metrics();
     const webhook = await startWebhook({
       listen: listening,
@@ -76,13 +84,16 @@ export function define(command: Command): (context: Context) => Promise<number> 
       certificates: opened,
       reviewer: await reviewerOf(client),
       log,
+      ...(schedules && { schedules: schedules.values }),
       ...ways,
+      ...(client && { status: await statusOf(client, log) }),
       ...(scraped && { metrics: scraped }),
     }).catch((error: unknown) => {
       throw listenError(error, listening, prepared.listen);
     });
     if (!stopped.aborted) await once(stopped, 'abort');
     await webhook.stop();
+    await schedules?.stop();
     client?.close();
     return EXIT.done;
   };
@@ -108,6 +119,23 @@ const LISTEN_ERRORS: ReadonlyMap<string, string> = new Map([
   ['EACCES', 'permission denied'],
   ['ENOTFOUND', 'the name is not known'],
 ]);
+
+/** What the collectors say, and where it is written. */
+async function statusOf(client: KubeClient, log: Log): Promise<StatusPart> {
+  const [{ checkpointNodes }, { policyStatusWriter }, { EventRecorder }] = await Promise.all([
+    import('../kube/checkpoint-nodes.ts'),
+    import('../kube/policy-status.ts'),
+    import('../kube/events.ts'),
+  ]);
+  return {
+    nodes: () => checkpointNodes({ client, log, timing: SOURCE_TIMING }),
+    writer: policyStatusWriter(client),
+    events: (onOutcome) => {
+      const named = { controller: 'checkpoint-warden/webhook', instance: hostname() };
+      return new EventRecorder({ client, ...named, ...eventTimes, onOutcome, log });
+    },
+  };
+}
 
 async function reviewerOf(client: Origin['client']): Promise<Parameters<typeof startWebhook>[0]['reviewer']> {
   if (client === null) return null;

@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { Listeners } from '../certs/listeners.ts';
-import { noAudit } from '../observe/audit.ts';
+import { type Audit, noAudit } from '../observe/audit.ts';
 import { createMetrics } from '../observe/metrics.ts';
+import { Retentions } from '../policy/schedule/retentions.ts';
+import type { Schedule } from '../policy/schedule/types.ts';
 import { realPath } from '../source/real-path.ts';
 import { Collector } from './collector.ts';
 import { ActivePolicies } from './deciding/active.ts';
@@ -17,22 +19,26 @@ import { Relief } from './deciding/relief.ts';
 import { Enforcer } from './deleting/enforce.ts';
 import { Evictions } from './deleting/evictions.ts';
 import { Failures } from './deleting/failures.ts';
+import { Feed } from './door/archives/feed.ts';
 import { Inventory } from './inventory/inventory.ts';
 import { type ReadingsStore, readingsFile, withoutSaving } from './inventory/readings-file.ts';
 import { Recollection } from './inventory/recollection.ts';
 import { DirectoryWatch } from './inventory/watch.ts';
 import type { CollectorOptions } from './options.ts';
+import { MadeBy } from './schedule/made-by.ts';
 import { systemClock } from './system/clock.ts';
 import { ClockWatch } from './system/clock-watch.ts';
 import type { Lock } from './system/lock.ts';
 import { nodeFiles } from './system/node-files.ts';
 import { sameDirectoryAs } from './system/same-directory.ts';
 import { fileState, memoryState, type StateStore } from './system/state.ts';
+import { Announcer } from './telling/announcer.ts';
 import { Journal } from './telling/journal.ts';
 import { NodeReporter } from './telling/node-reporter.ts';
 import { nodeSight } from './telling/node-sight.ts';
 import { nodeStatus } from './telling/node-status.ts';
 import { Notices } from './telling/notices.ts';
+import { GovernedArchives, policySight } from './telling/policy-sight.ts';
 import { Progress } from './telling/progress.ts';
 import { Telling } from './telling/telling.ts';
 
@@ -49,8 +55,16 @@ export interface Assembled {
   readonly reporter: NodeReporter | null;
   readonly relief: Relief;
   readonly clockWatch: ClockWatch;
+  /** Tells the plan what schedules keep of the archives that they had made. */
+  readonly takeSchedules: (schedules: readonly Schedule[]) => void;
+  /** Which archives schedules had made. */
+  readonly madeBy: MadeBy;
+  readonly store: StateStore;
   /** Called after each change of the inventory. */
   readonly changes: Listeners;
+  readonly audit: Audit;
+  readonly feed: Feed;
+  readonly enforcer: Enforcer;
 }
 
 /**
@@ -65,25 +79,41 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
     rescanMs = RESCAN_MS,
     metrics = createMetrics({ ofProcess: false }),
   } = options;
-  const audit = dryRun ? noAudit : (options.audit ?? noAudit);
+  const { events } = options;
+  const announcer =
+    events && !dryRun
+      ? new Announcer({ events, node: nodeName ?? 'unknown', policies: () => active.set })
+      : null;
+  const audited = dryRun ? noAudit : (options.audit ?? noAudit);
+  const audit = announcer?.over(audited) ?? audited;
   const now = () => clock.now();
   const store = storeFor(options, () => metrics.errors.inc({ operation: 'state' }));
   const changes = new Listeners();
+  const madeBy = new MadeBy(store);
+  const feed = new Feed(clock);
 
-  const recollection = new Recollection({ store: readingsFor(options), now, log, metrics });
+  const { onFilling } = options;
+  const recollection = new Recollection({
+    ...{ store: readingsFor(options), now, log, metrics },
+    ...(onFilling && { onFilling }),
+  });
   const inventory = new Inventory({
     files,
     directory,
     clock: now,
+    madeBy: (file) => madeBy.of(file),
     recall: (stamp, changedNs) => recollection.recall(stamp, changedNs),
     onChange: (change) => {
+      feed.take(change);
       collector.takeChange(change);
       changes.call();
     },
     ...(patterns && patterns.length > 0 && { patterns }),
   });
   const isSameDirectory = sameDirectoryAs(directory, files);
-  const active = new ActivePolicies({ directory, lenientDirectory, isSameDirectory });
+  // While nobody knows what schedules keep, nothing that one had made goes by a limit.
+  const retentions = new Retentions(options.schedules === undefined ? [] : null);
+  const active = new ActivePolicies({ directory, lenientDirectory, isSameDirectory, retentions });
   const plans = new Plans(inventory);
   const failures = new Failures(log);
   const notices = new Notices(log);
@@ -94,11 +124,12 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
   const journal = new Journal({
     ...{ audit, directory, now },
     node: nodeName,
-    archives: () => inventory.archives(),
+    growing: () => inventory.growing(),
   });
   const telling = new Telling({
     ...{ directory, source, inventory, active, audit, notices, metrics, log, now },
-    onMeasured: () => reporter?.wake(),
+    onTainted: (archive) => announcer?.tainted(archive),
+    onMeasured: (where) => reporter?.wake(where),
   });
   const { pods, progress: watcher } = options;
   const elapsed = () => clock.elapsed();
@@ -113,6 +144,7 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
         log,
         metrics,
         random,
+        ...(options.lookUpsApartMs !== undefined && { apartMs: options.lookUpsApartMs }),
       })
     : null;
   const enforcer = new Enforcer({
@@ -129,7 +161,10 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
     isStopping: () => collector.isStopping,
   });
   const disk = new DiskGauge({ files, directory, clock, metrics, log, relief });
-  const sight = { inventory, disk: () => disk.measure(), metrics, notices };
+  const governed = new GovernedArchives(() => inventory.archives());
+  changes.add(() => governed.changed());
+  const policies = () => policySight({ source, active, governed, report: () => collector.report });
+  const sight = { inventory, disk: () => disk.measure(), metrics, notices, policies };
   const writer = dryRun ? undefined : options.nodeObject;
   const reporter = writer
     ? new NodeReporter({
@@ -151,6 +186,7 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
     metrics,
     log,
     dryRun,
+    onBlocked: (unmet) => announcer?.blocked(unmet),
   });
   const watch = new DirectoryWatch({
     files,
@@ -180,8 +216,16 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
     ...parts,
     ...{ passes, journal, disk, telling, progress, metrics, log, dryRun, rescanMs, random, isAlone },
   });
+  const takeSchedules = (schedules: readonly Schedule[]) => {
+    if (!retentions.take(schedules)) return;
+    plans.takeAll();
+    collector.wake();
+  };
   const evictions = new Evictions({ inventory, active, breaker, enforcer });
-  return { collector, inventory, active, orphans, evictions, disk, clockWatch, relief, reporter, changes };
+  return {
+    ...{ collector, inventory, active, orphans, evictions, disk, clockWatch, relief, reporter, changes },
+    ...{ takeSchedules, madeBy, store, feed, enforcer, audit },
+  };
 }
 
 /**

@@ -3,7 +3,9 @@ import type { PassReport } from './deciding/pass.ts';
 import type { RunningDoor } from './door/main.ts';
 import { openDoor } from './open-door.ts';
 import { openLock } from './open-lock.ts';
+import { openSchedules } from './open-schedules.ts';
 import type { CollectorOptions, DoorPart } from './options.ts';
+import type { RunningSchedules } from './schedule/main.ts';
 
 export { collectOnce, type Summary } from './once.ts';
 export { type PlanDirectoryOptions, type PlannedDirectory, planDirectory } from './plan-directory.ts';
@@ -42,10 +44,12 @@ export async function startCollector(
     opening = openDoor(options, assembled);
     return opening;
   };
+  let schedules: RunningSchedules | null = null;
   let stopped: Promise<void> | null = null;
   const stop = () => {
-    // Both at once: each takes its time, and there are five seconds.
-    stopped ??= Promise.all([collector.stop(), close(opening), reporter?.stop()]).then(() => lock?.release());
+    // All at once: each takes its time, and there are five seconds.
+    const parts = [collector.stop(), close(opening), reporter?.stop(), schedules?.stop()];
+    stopped ??= Promise.all(parts).then(() => lock?.release());
     return stopped;
   };
   const aborted = Promise.withResolvers<void>();
@@ -59,6 +63,7 @@ export async function startCollector(
   }
   collector.ended.catch(stop);
   const door = await opening;
+  if (stopped === null) schedules = openSchedules(options, assembled, door);
   return {
     ended: collector.ended,
     doorUrl: door?.url ?? null,

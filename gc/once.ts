@@ -37,8 +37,10 @@ export interface Summary {
 /** How long a single run waits for archives that were written a moment ago. */
 const SETTLE_MS = 3_000;
 
-/** How long a single run waits for the look-ups of pods; 20 a second are made. */
+/** How long a single run waits for the look-ups of pods. */
 const LOOKUPS_MS = 60_000;
+/** Somebody waits for it, and it runs on one node: twenty a second. */
+const LOOKUPS_APART_MS = 50;
 
 /** How long a run that is stopped waits for the deletions under way. */
 const STOP_MS = 4_000;
@@ -66,7 +68,10 @@ export async function collectOnce(given: CollectorOptions, signal?: AbortSignal)
   const lock = await openLock(given);
   const metrics = given.metrics ?? createMetrics({ ofProcess: false });
   // A budget is for one run, however long it takes: no second scan renews it.
-  const options = { ...given, metrics, rescanMs: Number.POSITIVE_INFINITY };
+  const options = {
+    ...{ lookUpsApartMs: LOOKUPS_APART_MS, ...given },
+    ...{ metrics, rescanMs: Number.POSITIVE_INFINITY },
+  };
   const assembled = assemble(options, lock);
   const before = await doneIn(metrics);
   const tally: Tally = { failed: 0, spared: 0, isActing: false, isDone: false };

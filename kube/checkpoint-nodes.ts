@@ -1,6 +1,8 @@
 import { fieldsOf, type JsonObject, own, text } from '../policy/json.ts';
+import { type NodeFacts, readNode } from '../policy/node-facts.ts';
 import { NODE_API_VERSION, NODE_KIND, NODE_PLURAL } from '../policy/node-schema.ts';
 import type { KubeClient } from './client.ts';
+import { Informer, type InformerOptions } from './informer.ts';
 import { isOwnNotFound } from './pods.ts';
 
 /** The object in which one node's collector says what it sees. */
@@ -44,4 +46,11 @@ export function checkpointNodeWriter(client: KubeClient, node: string): Checkpoi
       }
     },
   };
+}
+
+/** What all collectors say, kept up to date by a list and a watch. */
+export function checkpointNodes(
+  options: Omit<InformerOptions<NodeFacts>, 'path' | 'parse'>,
+): Informer<NodeFacts> {
+  return new Informer({ ...options, path: `/apis/${NODE_API_VERSION}/${NODE_PLURAL}`, parse: readNode });
 }

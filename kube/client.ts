@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { Credentials, type Identity } from './credentials.ts';
 import { KubeError, statusError } from './error.ts';
-import { inCluster, readKubeconfig } from './kubeconfig.ts';
+import { type Access, inCluster, readKubeconfig } from './kubeconfig.ts';
 import { jsonLines } from './lines.ts';
 import type { Log } from './types.ts';
 
@@ -20,6 +20,8 @@ export interface KubeRequest {
   /** Milliseconds until the whole answer must be there; default 10,000. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
+  /** Told of each warning that the answer carries, as kubectl prints them. */
+  readonly onWarning?: (text: string) => void;
   /** A call without effect, which may be sent again when a kept connection turns out to be closed; default: GET. */
   readonly repeatable?: boolean;
 }
@@ -44,6 +46,8 @@ export interface KubeClient {
 }
 
 export interface ClientOptions {
+  /** Who to be and where, already read; then neither a kubeconfig nor a pod is asked. */
+  readonly access?: Access;
   /** Path of a kubeconfig; absent: the service account of the pod that this runs in. */
   readonly kubeconfig?: string;
   /** A context of the kubeconfig; absent: its current one. */
@@ -64,7 +68,8 @@ const MOST_ATTEMPTS = 3;
 /** Rejects with a sentence when the configuration is missing or cannot be used. Makes no call. */
 export async function createClient(options: ClientOptions = {}): Promise<KubeClient> {
   const { kubeconfig, context, log, now = Date.now, timeoutMs = TIMEOUT_MS } = options;
-  const access = kubeconfig === undefined ? inCluster() : await readKubeconfig(kubeconfig, context);
+  const access =
+    options.access ?? (kubeconfig === undefined ? inCluster() : await readKubeconfig(kubeconfig, context));
   const credentials = new Credentials(access, log, now);
   await credentials.current().catch((error: unknown) => {
     const message = `the credentials for ${access.server.origin} cannot be used: ${reason(error)}`;
@@ -91,6 +96,7 @@ class HttpsClient implements KubeClient {
     const call = this.#begin(request, request.timeoutMs);
     try {
       const response = await this.#send(call, request);
+      if (request.onWarning !== undefined) warningsOf(response).forEach(request.onWarning);
       return parsed(call, await bodyOf(call, response));
     } catch (error) {
       throw call.explain(error);
@@ -254,6 +260,12 @@ function exchange(call: Call, request: KubeRequest, { agent, headers }: Identity
 
 function headerValue(value: string | readonly string[]): string | string[] {
   return typeof value === 'string' ? value : [...value];
+}
+
+/** RFC 7234: `299 - "text"`, with quotes and backslashes escaped; several are joined by commas. */
+function warningsOf({ headers }: IncomingMessage): string[] {
+  const texts = (headers.warning ?? '').matchAll(/\b299 \S+ "((?:[^"\\]|\\.)*)"/g);
+  return Array.from(texts, ([, text = '']) => text.replace(/\\(.)/g, '$1'));
 }
 
 async function bodyOf(call: Call, response: IncomingMessage): Promise<{ status: number; text: string }> {

@@ -8,7 +8,12 @@ export interface InformerOptions<T> {
   readonly client: KubeClient;
   /** Of the collection: `/apis/criu.org/v1/checkpointrestoreoperators`. */
   readonly path: string;
-  /** Called once for each resourceVersion of an object. Must not throw. */
+  /** Which objects of it: `spec.nodeName=node1`. Default: all. */
+  readonly fieldSelector?: string;
+  /**
+   * Called once for each resourceVersion of an object. Must not throw. Where it gives the value again that it gave for
+   * the version before, nobody is told of a change.
+   */
   readonly parse: (object: JsonObject) => T;
   readonly log?: Log;
   /** Milliseconds since the epoch; default `Date.now`. */
@@ -39,6 +44,8 @@ export interface InformerTiming {
   readonly leastWatchMs: number;
   /** `start` gives up after this; default 30,000. */
   readonly startMs: number;
+  /** The first list begins within this time, at random: for those that start on all nodes at once. Default 0. */
+  readonly startWithinMs: number;
   /** A list is made anew after this at the latest, whatever the watch says; default an hour. */
   readonly relistMs: number;
 }
@@ -53,6 +60,7 @@ const TIMING: InformerTiming = {
   mostBackoffMs: 30_000,
   leastWatchMs: 1_000,
   startMs: 30_000,
+  startWithinMs: 0,
   relistMs: 3_600_000,
 };
 
@@ -115,11 +123,12 @@ export class Informer<T> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const begun = this.#now();
     let lastError: unknown;
-    const late = setTimeout(() => reject(lastError ?? new Error('no list in time')), this.#timing.startMs);
+    const mostMs = this.#timing.startWithinMs + this.#timing.startMs;
+    const late = setTimeout(() => reject(lastError ?? new Error('no list in time')), mostMs);
     this.#running = this.#run(resolve, (error) => {
       lastError = error;
       const hopeless = error instanceof KubeError && HOPELESS.includes(error.status);
-      if (hopeless || this.#now() - begun >= this.#timing.startMs) reject(error);
+      if (hopeless || this.#now() - begun >= mostMs) reject(error);
     });
     // Only when it is stopped: then there is nothing to wait for.
     this.#running.then(() => reject(lastError ?? new Error('stopped before the first list')));
@@ -147,6 +156,11 @@ export class Informer<T> {
     return this.#held.get(key)?.value;
   }
 
+  /** Keys, as `shop/quotas`, or `/node1` of what has no namespace, with their values. */
+  *entries(): Iterable<readonly [key: string, value: T]> {
+    for (const [key, { value }] of this.#held) yield [key, value];
+  }
+
   get size(): number {
     return this.#held.size;
   }
@@ -170,6 +184,9 @@ export class Informer<T> {
 
   async #run(onListed: () => void, onFailure: (error: unknown) => void): Promise<void> {
     const { signal } = this.#ending;
+    const { startWithinMs } = this.#timing;
+    // Rejects only when the informer ends.
+    if (startWithinMs > 0) await this.#sleep(startWithinMs * this.#random()).catch(() => {});
     while (!signal.aborted) {
       try {
         if (this.#version === null || this.#now() - this.#listedAt > this.#timing.relistMs) {
@@ -203,18 +220,29 @@ export class Informer<T> {
   async #pause(): Promise<void> {
     const { leastBackoffMs, mostBackoffMs } = this.#timing;
     const most = Math.min(leastBackoffMs * 2 ** (this.#failures - 1), mostBackoffMs);
-    const ms = most * (0.5 + (this.#options.random ?? Math.random)() / 2);
+    await this.#sleep(most * (0.5 + this.#random() / 2));
+  }
+
+  async #sleep(ms: number): Promise<void> {
     const sleep = this.#options.sleep ?? ((time, signal) => delay(time, undefined, { signal }));
     await sleep(ms, this.#ending.signal);
   }
 
+  #random(): number {
+    return (this.#options.random ?? Math.random)();
+  }
+
   async #list(): Promise<void> {
-    const { client, path } = this.#options;
+    const { client, path, fieldSelector } = this.#options;
     const held = new Map<string, Held<T>>();
     let version: string;
     let next = '';
     do {
-      const query = { limit: this.#timing.pageSize, continue: next || undefined };
+      const query = {
+        limit: this.#timing.pageSize,
+        continue: next || undefined,
+        ...(fieldSelector !== undefined && { fieldSelector }),
+      };
       const page = await client.request({ path, query, signal: this.#ending.signal });
       const metadata = isObject(page) ? own(page, 'metadata') : undefined;
       const items = isObject(page) ? own(page, 'items') : undefined;
@@ -230,15 +258,16 @@ export class Informer<T> {
     this.#contact();
     this.#version = version;
     const changed =
-      held.size !== this.#held.size || [...held].some(([key, each]) => this.#held.get(key) !== each);
+      held.size !== this.#held.size ||
+      [...held].some(([key, { value }]) => this.#held.get(key)?.value !== value);
     this.#held = held;
     if (changed) this.#notify();
   }
 
   async #watch(): Promise<void> {
-    const { client, path, random = Math.random } = this.#options;
+    const { client, path, fieldSelector } = this.#options;
     const { watchMs, idleMs, leastWatchMs } = this.#timing;
-    const timeoutSeconds = Math.ceil((watchMs * (1 + random())) / 1_000);
+    const timeoutSeconds = Math.ceil((watchMs * (1 + this.#random())) / 1_000);
     const begun = this.#now();
     // The server should end it by itself before that.
     const signal = AbortSignal.any([
@@ -252,6 +281,7 @@ export class Informer<T> {
         allowWatchBookmarks: true,
         resourceVersion: this.#version ?? '',
         timeoutSeconds,
+        ...(fieldSelector !== undefined && { fieldSelector }),
       },
       idleMs,
       signal,
@@ -273,10 +303,9 @@ export class Informer<T> {
       this.#version = versionOf(object) || this.#version;
     } else if (type === 'ADDED' || type === 'MODIFIED') {
       const [key, held] = this.#take(object);
-      if (this.#held.get(key) !== held) {
-        this.#held.set(key, held);
-        this.#notify();
-      }
+      const former = this.#held.get(key);
+      this.#held.set(key, held);
+      if (former?.value !== held.value) this.#notify();
       this.#version = held.resourceVersion;
     } else if (type === 'DELETED') {
       const { key, resourceVersion } = this.#nameOf(object);

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { delimiter, dirname, join, resolve } from 'node:path';
 import { fieldsOf, isObject, type JsonObject, own, text } from '../policy/json.ts';
 import { type ExecProgram, readExec } from './exec-credential.ts';
 
@@ -23,6 +23,8 @@ export interface Access {
   readonly exec?: ExecProgram;
   /** Headers that ask to act as another user. */
   readonly impersonate: Readonly<Record<string, string | readonly string[]>>;
+  /** The namespace that the context names; absent where it names none. */
+  readonly namespace?: string;
 }
 
 const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
@@ -46,44 +48,88 @@ export function inCluster(env: NodeJS.ProcessEnv = process.env, directory = SERV
   };
 }
 
+/** One file of a kubeconfig; its relative paths begin at its folder. */
+interface ConfigFile {
+  readonly config: JsonObject;
+  readonly folder: string;
+}
+
 /**
  * One context of a kubeconfig.
+ * @param files one, or several as in `$KUBECONFIG`: of what stands in more than one the first counts, and one that is
+ *   not there is passed over, unless there is none at all
  * @param context its name; absent: the current one
  * @throws a sentence that names the file and what is wrong with it
  */
-export async function readKubeconfig(file: string, context?: string): Promise<Access> {
+export async function readKubeconfig(files: string | readonly string[], context?: string): Promise<Access> {
+  const named = typeof files === 'string' ? [files] : files;
   try {
-    const source = await readFile(file, 'utf8');
-    // Only here: in a pod its 14 MB are not needed.
-    const { parse } = await import('yaml');
-    return accessOf(parse(source), dirname(resolve(file)), context);
+    const found: ConfigFile[] = [];
+    for (const file of named) found.push(...(await readConfigFile(file, named.length > 1)));
+    if (found.length === 0) throw new Error(named.length === 0 ? 'no file is named' : 'none of them exists');
+    return accessOf(found, context);
   } catch (error) {
-    throw new Error(`kubeconfig ${file} cannot be used: ${sentence(error)}`, { cause: error });
+    throw new Error(`kubeconfig ${named.join(delimiter)} cannot be used: ${sentence(error)}`, {
+      cause: error,
+    });
   }
+}
+
+/** The names of all contexts, for whoever is to choose one. Rejects as `readKubeconfig` does. */
+export async function contextNames(files: readonly string[]): Promise<readonly string[]> {
+  const read = await Promise.all(files.map((file) => readConfigFile(file, true)));
+  const contexts = read.flat().flatMap(({ config }) => listOf(own(config, 'contexts')));
+  return [...new Set(contexts.map((each) => text(own(fieldsOf(each), 'name'))))].filter(
+    (each) => each !== '',
+  );
+}
+
+async function readConfigFile(file: string, mayBeMissing: boolean): Promise<ConfigFile[]> {
+  const source = await readFile(file, 'utf8').catch((error: unknown) => {
+    if (mayBeMissing && isMissing(error)) return null;
+    throw error;
+  });
+  if (source === null) return [];
+  // Only here: in a pod its 14 MB are not needed.
+  const { parse } = await import('yaml');
+  const config: unknown = parse(source);
+  if (!isObject(config)) throw new Error('it is no mapping');
+  return [{ config, folder: dirname(resolve(file)) }];
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
 }
 
 function sentence(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  if ('code' in error && error.code === 'ENOENT') return 'it does not exist';
-  return error.message.split('\n')[0] ?? '';
+  return isMissing(error) ? 'it does not exist' : (error.message.split('\n')[0] ?? '');
 }
 
-function accessOf(config: unknown, folder: string, wanted: string | undefined): Access {
-  if (!isObject(config)) throw new Error('it is no mapping');
-  const context = entry(config, 'context', wanted ?? text(own(config, 'current-context')));
+function accessOf(files: readonly ConfigFile[], wanted: string | undefined): Access {
+  const current = files.map(({ config }) => text(own(config, 'current-context'))).find((each) => each !== '');
+  const [context] = entry(files, 'context', wanted ?? current ?? '');
   const cluster = text(own(context, 'cluster'));
   const user = text(own(context, 'user'));
+  const namespace = text(own(context, 'namespace'));
   return {
-    ...clusterAccess(cluster, entry(config, 'cluster', cluster), folder),
-    ...(user === '' ? { impersonate: {} } : userAccess(user, entry(config, 'user', user), folder)),
+    ...clusterAccess(cluster, ...entry(files, 'cluster', cluster)),
+    ...(user === '' ? { impersonate: {} } : userAccess(user, ...entry(files, 'user', user))),
+    ...(namespace !== '' && { namespace }),
   };
 }
 
-/** What `contexts`, `clusters` or `users` has under a name: `{name, context: {…}}`. */
-function entry(config: JsonObject, kind: 'context' | 'cluster' | 'user', name: string): JsonObject {
+/** What `contexts`, `clusters` or `users` has under a name, `{name, context: {…}}`, and where. */
+function entry(
+  files: readonly ConfigFile[],
+  kind: 'context' | 'cluster' | 'user',
+  name: string,
+): [fields: JsonObject, folder: string] {
   if (name === '') throw new Error(`it names no ${kind === 'context' ? 'current context' : kind}`);
-  for (const each of listOf(own(config, `${kind}s`))) {
-    if (isObject(each) && own(each, 'name') === name) return fieldsOf(own(each, kind));
+  for (const { config, folder } of files) {
+    for (const each of listOf(own(config, `${kind}s`))) {
+      if (isObject(each) && own(each, 'name') === name) return [fieldsOf(own(each, kind)), folder];
+    }
   }
   throw new Error(`it has no ${kind} ${JSON.stringify(name)}`);
 }

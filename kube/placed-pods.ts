@@ -53,7 +53,8 @@ export function placedPodLookup(client: KubeClient): PlacedPodLookup {
   };
 }
 
-function placeOf(pod: Readonly<Record<string, unknown>>): Pick<PlacedPod, 'node' | 'containers'> {
+/** Where an object that is a pod is bound, and its containers. */
+export function placeOf(pod: Fields): Pick<PlacedPod, 'node' | 'containers'> {
   const spec = fieldsOf(own(pod, 'spec'));
   const status = fieldsOf(own(pod, 'status'));
   const containers = KINDS.flatMap(([inSpec, inStatus]) => {

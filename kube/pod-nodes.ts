@@ -92,6 +92,11 @@ export class PodNodeInformers implements PodNodes {
     return { pods: this.#pods?.size ?? 0, nodes: this.#nodes?.size ?? 0 };
   }
 
+  /** All nodes with their internal addresses, empty where one has none. */
+  nodes(): readonly { readonly node: string; readonly address: string }[] {
+    return Array.from(this.#nodes?.entries() ?? [], ([key, address]) => ({ node: key.slice(1), address }));
+  }
+
   async find(namespace: string, pod: string, fresh = false): Promise<PodPlace> {
     const known = fresh ? undefined : this.#pods?.get(`${namespace}/${pod}`);
     const node = known || (await this.#nodeOf(namespace, pod));

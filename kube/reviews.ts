@@ -1,3 +1,4 @@
+import { ARCHIVES_RESOURCE, type ArchiveVerb } from '../policy/archive-routes.ts';
 import { canonicalJson, fieldsOf, isObject, own } from '../policy/json.ts';
 import { GROUP, PLURAL } from '../policy/schema.ts';
 import { Answers } from './answers.ts';
@@ -66,10 +67,37 @@ export function checkpointReviewer(
   };
 }
 
-async function review(
+/** May this user ask a door about all archives of its node, in whosever name? */
+export interface ArchivesReviewer {
+  /**
+   * A SubjectAccessReview for a verb on the virtual resource `archives` of the group `checkpoint.criu.org`,
+   * cluster-wide. Rejects when the API server does not answer: no answer is not a yes.
+   */
+  mayServe(user: UserInfo, verb: ArchiveVerb): Promise<boolean>;
+}
+
+/** Asks the API server for that right, which the gateway alone is meant to have. */
+export function archivesReviewer(
+  client: KubeClient,
+  { now = Date.now }: ReviewerOptions = {},
+): ArchivesReviewer {
+  const answers = new Answers<boolean>({ now, allowedMs: ALLOWED_MS, deniedMs: DENIED_MS }, (yes) => yes);
+  return {
+    mayServe(user, verb) {
+      const attributes = { verb, group: CHECKPOINT_GROUP, resource: ARCHIVES_RESOURCE };
+      return answers.get(canonicalJson({ user, verb }), () => review(client, user, attributes));
+    },
+  };
+}
+
+/** What a right is about, as the API server's reviews write it. */
+export type ResourceAttributes = Readonly<Record<string, string>>;
+
+/** A SubjectAccessReview, not remembered. Rejects when the API server does not answer: no answer is not a yes. */
+export async function review(
   client: KubeClient,
   user: UserInfo,
-  resourceAttributes: Readonly<Record<string, string>>,
+  resourceAttributes: ResourceAttributes,
 ): Promise<boolean> {
   const answer = await client.request({
     method: 'POST',

@@ -1,8 +1,9 @@
 import { NODE_API_VERSION, NODE_KIND, NODE_PLURAL, NODE_STATUS } from '../policy/node-schema.ts';
 import { API_VERSION, GROUP, KIND, PLURAL, type Schema, SPEC, VERSION } from '../policy/schema.ts';
+import { POLICY_COLUMNS, POLICY_STATUS } from '../policy/status-schema.ts';
 
 /** A structural schema as the API server takes it. */
-type StructuralSchema = Readonly<Record<string, unknown>>;
+export type StructuralSchema = Readonly<Record<string, unknown>>;
 
 /** The CustomResourceDefinition, generated from `policy/schema.ts`. */
 export function customResourceDefinition(): object {
@@ -27,7 +28,7 @@ export function customResourceDefinition(): object {
           storage: true,
           schema: { openAPIV3Schema: ROOT },
           subresources: { status: {} },
-          additionalPrinterColumns: COLUMNS,
+          additionalPrinterColumns: POLICY_COLUMNS,
         },
       ],
     },
@@ -95,9 +96,9 @@ export function nodeResourceDefinition(): object {
  * Unknown fields are kept, not pruned: a misspelt limit would vanish without a word where a client does not ask for
  * strict validation. Kept, it reaches the webhook, which refuses it and names the field that was meant.
  */
-const KEEP_UNKNOWN = { 'x-kubernetes-preserve-unknown-fields': true };
+export const KEEP_UNKNOWN = { 'x-kubernetes-preserve-unknown-fields': true };
 
-function structural(schema: Schema): StructuralSchema {
+export function structural(schema: Schema): StructuralSchema {
   const { properties, items, type, ...rest } = schema;
   return {
     ...(type !== undefined && { type }),
@@ -112,45 +113,6 @@ function structural(schema: Schema): StructuralSchema {
   };
 }
 
-const CONDITION: StructuralSchema = {
-  type: 'object',
-  description: 'One aspect of the resource.',
-  required: ['type', 'status', 'lastTransitionTime', 'reason', 'message'],
-  properties: {
-    type: { type: 'string', description: 'Which aspect, for example Conflicted.', maxLength: 316 },
-    status: { type: 'string', enum: ['True', 'False', 'Unknown'], description: 'Whether it is so.' },
-    observedGeneration: {
-      type: 'integer',
-      format: 'int64',
-      minimum: 0,
-      description: 'The metadata.generation that it was judged by.',
-    },
-    lastTransitionTime: { type: 'string', format: 'date-time', description: 'When status last changed.' },
-    reason: { type: 'string', minLength: 1, maxLength: 1024, description: 'The reason in one word.' },
-    message: { type: 'string', maxLength: 32768, description: 'The reason in a sentence.' },
-  },
-};
-
-const STATUS: StructuralSchema = {
-  type: 'object',
-  description: 'What became of the policies.',
-  properties: {
-    observedGeneration: {
-      type: 'integer',
-      format: 'int64',
-      minimum: 0,
-      description: 'The metadata.generation that the rest of the status is about.',
-    },
-    conditions: {
-      type: 'array',
-      description: 'What there is to say of the resource, one entry for each aspect.',
-      'x-kubernetes-list-type': 'map',
-      'x-kubernetes-list-map-keys': ['type'],
-      items: CONDITION,
-    },
-  },
-};
-
 const ROOT: StructuralSchema = {
   type: 'object',
   required: ['spec'],
@@ -160,35 +122,7 @@ const ROOT: StructuralSchema = {
     kind: { type: 'string', description: KIND },
     metadata: { type: 'object' },
     spec: structural(SPEC),
-    status: STATUS,
+    status: POLICY_STATUS,
   },
   ...KEEP_UNKNOWN,
 };
-
-const COLUMNS = [
-  {
-    name: 'Directory',
-    type: 'string',
-    jsonPath: '.spec.checkpointDirectory',
-    description: 'The directory on each node that the policies are for.',
-  },
-  {
-    name: 'Per-Container',
-    type: 'integer',
-    jsonPath: '.spec.globalPolicy.maxCheckpointsPerContainer',
-    description: 'Archives that the global policy keeps of one container.',
-  },
-  {
-    name: 'Older-Than',
-    type: 'string',
-    jsonPath: '.spec.globalPolicy.timeThreshold',
-    description: 'Age at which the global policy deletes archives.',
-  },
-  {
-    name: 'Conflicted',
-    type: 'string',
-    jsonPath: '.status.conditions[?(@.type=="Conflicted")].status',
-    description: 'Whether an older resource says something else about the same archives.',
-  },
-  { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
-];

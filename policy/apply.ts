@@ -1,5 +1,5 @@
 import { type Candidate, type Notes, noteDue, remove } from './candidate.ts';
-import type { Governing } from './govern.ts';
+import type { Governing, PolicySet } from './govern.ts';
 import { dueAt, floorOf, isOrphan, listed, orphanDueAt, reorderDueAt } from './order.ts';
 import {
   agedText,
@@ -14,6 +14,8 @@ import {
   totalText,
   unmetText,
 } from './reasons.ts';
+import { retainFloor } from './schedule/apply.ts';
+import type { Retentions } from './schedule/retentions.ts';
 import type { Archive, BucketLimits, Instant, Rule, Unmet } from './types.ts';
 
 type Floor = ReadonlySet<Candidate>;
@@ -22,6 +24,7 @@ type Floor = ReadonlySet<Candidate>;
 export function applyLayer(
   oldestFirst: readonly Candidate[],
   layer: keyof Governing,
+  { retentions }: Pick<PolicySet, 'retentions'>,
   now: Instant,
   notes: Notes,
 ): void {
@@ -32,12 +35,18 @@ export function applyLayer(
   }
   for (const [rule, group] of groups) {
     // A resource with errors holds its targets and deletes nothing.
-    if (rule.resource.sound) applyRule(rule, group, now, notes);
+    if (rule.resource.sound) applyRule(rule, group, retentions, now, notes);
   }
 }
 
 /** One rule, in the order of the design: tainted, orphans, size and age, then each bucket's count and total. */
-function applyRule(rule: Rule, oldestFirst: readonly Candidate[], now: Instant, notes: Notes): void {
+function applyRule(
+  rule: Rule,
+  oldestFirst: readonly Candidate[],
+  retentions: Retentions,
+  now: Instant,
+  notes: Notes,
+): void {
   if (rule.keepLast > 0 || rule.buckets.some(isLimited)) {
     const archives = oldestFirst.map((each) => each.archive);
     noteDue(notes, reorderDueAt(archives, now));
@@ -51,6 +60,11 @@ function applyRule(rule: Rule, oldestFirst: readonly Candidate[], now: Instant, 
     (each) => each.owner.keys.container,
     () => rule.keepLast,
   );
+  for (const each of floor) if (each.spared === null) each.retainedBy = null;
+  for (const each of retainFloor(complete, retentions, rule.resource.authority)) {
+    if (each.spared === null && !floor.has(each)) each.retainedBy = each.archive.madeBy ?? null;
+    floor.add(each);
+  }
   applySize(rule, complete, floor, notes);
   applyAge(rule, complete, floor, now, notes);
   for (const limits of rule.buckets) applyBuckets(rule, limits, living, floor, notes);
@@ -115,6 +129,15 @@ function isLimited({ maxCount, maxTotalBytes }: BucketLimits): boolean {
   return maxCount !== undefined || maxTotalBytes !== undefined;
 }
 
+/** Whether all of these together are within both limits. */
+function isWithin({ maxCount, maxTotalBytes }: BucketLimits, archives: readonly Candidate[]): boolean {
+  if (maxCount !== undefined && archives.length > maxCount) return false;
+  return (
+    maxTotalBytes === undefined ||
+    archives.reduce((sum, each) => sum + each.archive.bytes, 0) <= maxTotalBytes
+  );
+}
+
 function applyBuckets(
   rule: Rule,
   limits: BucketLimits,
@@ -122,7 +145,8 @@ function applyBuckets(
   floor: Floor,
   notes: Notes,
 ): void {
-  if (!isLimited(limits)) return;
+  // What all of them together keep, each bucket keeps: most limits are far away.
+  if (!isLimited(limits) || isWithin(limits, oldestFirst)) return;
   const buckets = new Map<string, Candidate[]>();
   for (const each of oldestFirst) {
     if (each.deletion === null) listed(buckets, each.owner.keys[limits.level]).push(each);

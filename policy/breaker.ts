@@ -62,7 +62,12 @@ export function withinBudget(deletions: readonly Decision[]): Decision[] {
     });
     return end === -1 ? own : own.slice(0, end);
   });
-  return allowed.sort(byTurn);
+  // What a schedule gives up has no budget.
+  return [...allowed, ...inTurn.filter(isSchedules)].sort(byTurn);
+}
+
+function isSchedules({ action, resource }: Decision): boolean {
+  return action === 'delete' && resource === null;
 }
 
 function byTurn(one: Decision, other: Decision): number {

@@ -17,12 +17,15 @@ export interface Candidate {
   deletion: Decision | null;
   /** What would have deleted it first, had a pin or a floor not held it. */
   spared: Grounds | null;
+  /** The schedule whose floor alone holds it, `namespace/name`. */
+  retainedBy: string | null;
 }
 
 /** Why an archive is to go. */
 export interface Grounds {
   readonly rule: DecisionRule;
-  readonly policy: Rule;
+  /** Null where a schedule asks for it. */
+  readonly policy: Rule | null;
   /** `spec.podPolicies[1].maxCheckpoints` */
   readonly field: string;
   readonly reason: string;
@@ -66,7 +69,7 @@ export function deletionOf(archive: Archive, grounds: Grounds, notes: Notes): De
     action: 'delete',
     rule,
     policy,
-    resource: policy.resource,
+    resource: policy?.resource ?? null,
     field,
     turn: notes.turn,
     reason,

@@ -116,11 +116,13 @@ function overlapping(resource: PolicyResource, catalog: PolicyCatalog): Finding[
   return [];
 }
 
-function isWithin(one: string, other: string): boolean {
+/** Whether one directory lies in the other, or is it. */
+export function isWithin(one: string, other: string): boolean {
   return `${one}/`.startsWith(`${other}/`) || `${other}/`.startsWith(`${one}/`);
 }
 
-function isSame({ reference: one }: PolicyResource, { reference: other }: PolicyResource): boolean {
+/** Whether these are versions of one resource. */
+export function isSame({ reference: one }: PolicyResource, { reference: other }: PolicyResource): boolean {
   return one === other || (one.name === other.name && one.namespace === other.namespace);
 }
 

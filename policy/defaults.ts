@@ -26,6 +26,16 @@ export function defaultsPatch(resource: JsonObject): Addition[] {
   return additions;
 }
 
+/** The static defaults of another resource's spec. */
+export function schemaDefaults(schema: Schema): (spec: unknown) => Addition[] {
+  const plan = planOf(schema);
+  return (spec) => {
+    const additions: Addition[] = [];
+    fill(plan, spec, ['', 'spec'], additions);
+    return additions;
+  };
+}
+
 /** The spec with every default in place; the given one is left as it is, and shared where nothing is added. */
 export function withDefaults(spec: JsonObject): JsonObject {
   const filled = fieldsOf(filledIn(PLAN, spec));

@@ -88,7 +88,8 @@ export function durationAt(fields: Fields, key: string): number | undefined {
   const value = own(fields.object, key);
   if (typeof value !== 'string') return undefined;
   const ms = parseDuration(value);
-  const wrong = ms === undefined ? notDuration(value) : ms < 0 ? NEGATIVE_DURATION : null;
+  const wrong =
+    ms === undefined ? notDuration(value, SHORT.has(key) ? 'm' : 'd') : ms < 0 ? NEGATIVE_DURATION : null;
   if (wrong === null) return ms;
   fields.findings.push(finding(wrong.code, `${fields.path}.${key}`, value, wrong.message, wrong.remedy));
   return undefined;
@@ -100,9 +101,12 @@ const NEGATIVE_DURATION: Wrong = {
   remedy: 'leave the field out where nothing is to be limited',
 };
 
-function notDuration(value: string): Wrong {
+/** Fields whose durations are rather minutes than days. */
+const SHORT = new Set(['interval', 'jitter', 'startingDeadline']);
+
+function notDuration(value: string, unit: 'd' | 'm'): Wrong {
   if (/^\d{1,6}$/.test(value)) {
-    return { code: 'badDuration', message: 'has no unit', remedy: `did you mean ${value}d?` };
+    return { code: 'badDuration', message: 'has no unit', remedy: `did you mean ${value}${unit}?` };
   }
   const message = 'is not a duration of at most 100 years';
   const remedy = 'write numbers with the units w, d, h, m and s: 40d, 30d12h, 90m';

@@ -14,7 +14,10 @@ export const CATALOGUE = {
     severity: 'error',
     title: 'A key stands twice in one mapping; only one of them would count.',
   },
-  wrongKind: { severity: 'error', title: 'The document is not a CheckpointRestoreOperator of criu.org/v1.' },
+  wrongKind: {
+    severity: 'error',
+    title: 'The document is no CheckpointRestoreOperator and no CheckpointSchedule of criu.org/v1.',
+  },
   wrongType: { severity: 'error', title: 'The value has another type than the field.' },
   required: { severity: 'error', title: 'A field that must be there is absent or empty.' },
   unknownField: {
@@ -55,6 +58,9 @@ export const CATALOGUE = {
     severity: 'error',
     title: "A tenant's limit is wider than what an administrator set for the namespace.",
   },
+  badCron: { severity: 'error', title: 'A cron expression cannot be read, or never comes.' },
+  badTimeZone: { severity: 'error', title: 'A time zone is none that the program knows by its IANA name.' },
+  badSelector: { severity: 'error', title: 'A label selector that the API server would not take.' },
   zeroNotEnforced: { severity: 'warning', title: 'A count of 0 is not enforced; it does not mean "none".' },
   nothingLimited: {
     severity: 'warning',
@@ -69,6 +75,25 @@ export const CATALOGUE = {
     severity: 'warning',
     title:
       'The public operator would apply counts of 10, 20 and 30 here; this project applies only what is written.',
+  },
+  neverTriggers: { severity: 'warning', title: 'A schedule, or a trigger of it, never takes a checkpoint.' },
+  noEffect: { severity: 'warning', title: 'A field has no effect here.' },
+  shortInterval: {
+    severity: 'warning',
+    title:
+      'A schedule takes checkpoints more often than once a minute, and the container stands still for each.',
+  },
+  overlappingSchedules: {
+    severity: 'warning',
+    title: 'Two schedules may checkpoint the same container at the same occasion.',
+  },
+  refusedByPolicy: {
+    severity: 'warning',
+    title: 'A policy in force refuses checkpoints, or some of those, that the schedule would take.',
+  },
+  floorOverruled: {
+    severity: 'warning',
+    title: "The floor of a schedule and a policy's limit cannot both hold.",
   },
   shortGrace: { severity: 'warning', title: 'Archives of a pod become orphans within a minute of its end.' },
 } as const satisfies Readonly<Record<string, Entry>>;

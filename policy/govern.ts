@@ -1,3 +1,4 @@
+import { Retentions } from './schedule/retentions.ts';
 import type { Authority, Identity, PolicyResource, Rule, Scope } from './types.ts';
 
 /** The rules over one container: an administrator's, and a tenant's that can only tighten it. */
@@ -75,8 +76,11 @@ export class PolicySet {
     tenant: new Map(),
   };
   readonly #unidentified = new Map<string, PolicyResource>();
+  /** What schedules keep of the archives that they had made. */
+  readonly retentions: Retentions;
 
-  constructor(resources: Iterable<PolicyResource> = []) {
+  constructor(resources: Iterable<PolicyResource> = [], retentions = new Retentions()) {
+    this.retentions = retentions;
     for (const resource of resources) this.put(resource);
   }
 

@@ -9,9 +9,28 @@ export const MOST_NAMESPACES = 10;
 /** Complaints that it names, and characters of one. */
 export const MOST_COMPLAINTS = 5;
 export const LONGEST_COMPLAINT = 256;
+/** Policies that it names. */
+export const MOST_POLICIES = 32;
+/** How often an object is written that does not change, in milliseconds: its last scan tells that somebody looks. */
+export const HEARTBEAT_MS = 5 * 60_000;
+
+/** What has become of a policy on a node. */
+export const POLICY_STATES = [
+  'Acting',
+  'Planning',
+  'WaitsForConfirmation',
+  'WaitsForCheckpoint',
+  'OtherDirectory',
+] as const;
+export type PolicyState = (typeof POLICY_STATES)[number];
 
 const count = (description: string): Schema => ({ type: 'integer', minimum: 0, description });
-const texts = (description: string): Schema => ({ type: 'string', description });
+/** Bounded, for whoever takes a node over writes its object. */
+const texts = (description: string): Schema => ({
+  type: 'string',
+  maxLength: LONGEST_COMPLAINT,
+  description,
+});
 
 /** What a node's collector says of its directory, for `kubectl get checkpointnodes`. */
 export const NODE_STATUS: Schema = {
@@ -35,15 +54,18 @@ export const NODE_STATUS: Schema = {
       },
     },
     deletions: count('Archives deleted since the collector was started.'),
+    evictions: count('Of these, such as had to go because the disk was too full.'),
     errors: count('Operations that failed since then.'),
     waiting: count('Policies whose deletions wait for confirmation.'),
     complaints: {
       type: 'array',
+      maxItems: MOST_COMPLAINTS,
       description: 'What is wrong now, a sentence each, the gravest first.',
-      items: { type: 'string' },
+      items: { type: 'string', maxLength: LONGEST_COMPLAINT },
     },
     topNamespaces: {
       type: 'array',
+      maxItems: MOST_NAMESPACES,
       description: 'The namespaces with the most bytes.',
       items: {
         type: 'object',
@@ -54,6 +76,37 @@ export const NODE_STATUS: Schema = {
         },
       },
     },
+    policiesSeen: texts(
+      'Which versions of all policies it goes by, as one digest; absent while it goes by none.',
+    ),
+    policies: {
+      type: 'array',
+      maxItems: MOST_POLICIES,
+      description: 'Those that have archives here or wait for something.',
+      items: {
+        type: 'object',
+        properties: {
+          namespace: texts('Where the resource is.'),
+          name: texts('Its name.'),
+          uid: texts('Its UID.'),
+          generation: count('Its version.'),
+          state: { type: 'string', enum: POLICY_STATES, description: 'What has become of it here.' },
+          archives: count('Archives that it governs.'),
+          bytes: count('Their length together.'),
+          plan: {
+            type: 'object',
+            description: 'What it would delete if it were confirmed.',
+            properties: {
+              digest: texts('What is to be confirmed.'),
+              deletions: count('Archives that would go.'),
+              bytes: count('Their length together.'),
+              archives: count('Archives of the node when it was held.'),
+            },
+          },
+        },
+      },
+    },
+    policiesUnnamed: count('How many more of those there are.'),
     lastScanTime: texts('When the directory was last looked at whole, RFC 3339.'),
   },
 };

@@ -3,7 +3,8 @@ import { type Candidate, type Notes, newNotes, Owners, unmetOf } from './candida
 import type { PolicySet } from './govern.ts';
 import { byAge, listed } from './order.ts';
 import { planPressure } from './pressure.ts';
-import { floorText, pinnedText, withinText } from './reasons.ts';
+import { floorText, pinnedText, retainedText, withinText } from './reasons.ts';
+import { applyCeilings } from './schedule/apply.ts';
 import type { Archive, Decision, DecisionRule, Instant, Inventory, Plan } from './types.ts';
 import { unidentifiedDecisions } from './unidentified.ts';
 
@@ -84,8 +85,9 @@ function decide(archives: readonly Archive[], policies: PolicySet, now: Instant,
   const counted = candidates.filter((each) => each.archive.state !== 'growing');
   // The tenant's layer first: what he gives up himself spares the rest of his archives from the administrator's
   // limits. Those act on all that is left, whatever the tenant wanted to keep.
-  applyLayer(counted, 'tenant', now, notes);
-  applyLayer(counted, 'administrator', now, notes);
+  applyCeilings(counted, policies.retentions, now, notes);
+  applyLayer(counted, 'tenant', policies, now, notes);
+  applyLayer(counted, 'administrator', policies, now, notes);
   return candidates;
 }
 
@@ -95,14 +97,20 @@ function candidatesOf(archives: readonly Archive[], policies: PolicySet, now: In
   const candidates: Candidate[] = [];
   for (const archive of [...archives].sort((a, b) => byAge(a, b, now))) {
     if (archive.identity === null) continue;
-    candidates.push({ archive, owner: owners.of(archive.identity), deletion: null, spared: null });
+    candidates.push({
+      archive,
+      owner: owners.of(archive.identity),
+      deletion: null,
+      spared: null,
+      retainedBy: null,
+    });
   }
   return candidates;
 }
 
 function decisionOf(each: Candidate): Decision {
   if (each.deletion !== null) return each.deletion;
-  const { archive, owner, spared } = each;
+  const { archive, owner, spared, retainedBy } = each;
   const policy = spared?.policy ?? owner.governing.tenant ?? owner.governing.administrator;
   const keep = (rule: DecisionRule, reason: string): Decision => ({
     archive,
@@ -113,6 +121,9 @@ function decisionOf(each: Candidate): Decision {
     reason,
   });
   if (archive.pinned) return keep('pinned', pinnedText(archive, spared?.reason ?? null));
+  if (spared !== null && retainedBy !== null) {
+    return keep('retain', retainedText(retainedBy, spared.reason));
+  }
   if (spared !== null) return keep('keepLast', floorText(spared.reason));
   if (archive.state === 'growing') return keep('none', 'is still being written');
   if (archive.state === 'reserved') return keep('none', 'is promised to a checkpoint under way');

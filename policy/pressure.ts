@@ -1,7 +1,8 @@
-import { Owners } from './candidate.ts';
+import { type Owner, Owners } from './candidate.ts';
 import type { PolicySet } from './govern.ts';
 import { byAge, floorOf, isOrphan, orphanDueAt, reorderDueAt, sooner } from './order.ts';
-import { floorText, pressureUnmetText } from './reasons.ts';
+import { floorText, pressureUnmetText, retainedText } from './reasons.ts';
+import { retainFloor } from './schedule/apply.ts';
 import type { Archive, Decision, Disk, DiskPressure, Identity, Instant, Plan, Rule, Unmet } from './types.ts';
 import { type Cause, causeOf, isPressed } from './watermark.ts';
 
@@ -11,10 +12,12 @@ type Identified = Archive & { readonly identity: Identity };
 
 interface Evictee {
   readonly archive: Identified;
-  readonly container: string;
+  readonly owner: Owner;
+  /** Held by `retain.min` alone. */
+  retained: boolean;
   /** The administrators' rule that governs it. */
   readonly governing: Rule | null;
-  /** Among the newest that `keepLast` holds. */
+  /** Among the newest that `keepLast` or a schedule's `retain.min` holds. */
   floored: boolean;
   /** Its deletion has failed, and is tried again later. */
   readonly stuck: boolean;
@@ -31,8 +34,8 @@ interface Eviction {
   /** Bytes on the disk by namespace. */
   readonly taken: Map<string, number>;
   readonly deletions: Map<Archive, Decision>;
-  /** Archives that the floor alone saved, and from what. */
-  readonly spared: Map<Archive, string>;
+  /** Archives that the floor alone saved, and the decision of each. */
+  readonly spared: Map<Archive, Pick<Decision, 'rule' | 'reason'>>;
   disk: Disk;
   turn: number;
 }
@@ -105,22 +108,27 @@ function evicteesOf(
   const evictees: Evictee[] = [];
   for (const { action, archive } of decisions) {
     if (action === 'delete' || !isIdentified(archive) || archive.state !== 'complete') continue;
-    const { keys, governing } = owners.of(archive.identity);
+    const owner = owners.of(archive.identity);
     evictees.push({
       archive,
-      container: keys.container,
-      governing: governing.administrator,
+      owner,
+      governing: owner.governing.administrator,
       floored: false,
+      retained: false,
       stuck: isStuck(archive),
     });
   }
   evictees.sort((one, other) => byAge(one.archive, other.archive, now));
   const floor = floorOf(
     evictees,
-    (each) => each.container,
+    (each) => each.owner.keys.container,
     (each) => each.governing?.keepLast ?? 0,
   );
   for (const each of floor) each.floored = true;
+  for (const each of retainFloor(evictees, policies.retentions, 'administrator')) {
+    each.retained = !each.floored;
+    each.floored = true;
+  }
   return evictees;
 }
 
@@ -155,7 +163,7 @@ function pass(eviction: Eviction, why: string, wanted: (evictee: Evictee) => boo
     if (deletions.has(archive) || !isEvictable(evictee) || !wanted(evictee)) continue;
     const reason = `${cause.text}; ${why}`;
     if (evictee.floored) {
-      if (!spared.has(archive)) spared.set(archive, reason);
+      if (!spared.has(archive)) spared.set(archive, sparedBy(evictee, reason));
     } else {
       remove(eviction, archive, reason);
     }
@@ -188,7 +196,14 @@ function remove(eviction: Eviction, archive: Identified, reason: string): void {
 function spared(decision: Decision, { spared, rule }: Eviction): Decision {
   const from = decision.rule === 'none' ? spared.get(decision.archive) : undefined;
   if (from === undefined) return decision;
-  return { ...decision, rule: 'keepLast', policy: rule, resource: rule.resource, reason: floorText(from) };
+  return { ...decision, ...from, policy: rule, resource: rule.resource };
+}
+
+function sparedBy({ archive, retained }: Evictee, reason: string): Pick<Decision, 'rule' | 'reason'> {
+  const { madeBy = '' } = archive;
+  return retained
+    ? { rule: 'retain', reason: retainedText(madeBy, reason) }
+    : { rule: 'keepLast', reason: floorText(reason) };
 }
 
 /** "wanted X, freed 0" is what hurts users when something else fills the disk: it says how much of it is ours. */

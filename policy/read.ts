@@ -90,7 +90,7 @@ export function readResource(document: unknown, options: ReadOptions = {}): Read
 }
 
 /** The API server's own notes on who wrote which field: half of a review, and nothing here reads them. */
-function withoutManagedFields(document: unknown): unknown {
+export function withoutManagedFields(document: unknown): unknown {
   if (!isObject(document)) return document;
   const metadata = own(document, 'metadata');
   if (!isObject(metadata) || !Object.hasOwn(metadata, 'managedFields')) return document;
@@ -109,12 +109,14 @@ function bounded(spec: JsonObject): JsonObject {
   );
 }
 
-function referenceOf(metadata: JsonObject, file: string | undefined): PolicyResource['reference'] {
+export function referenceOf(metadata: JsonObject, file: string | undefined): PolicyResource['reference'] {
   const uid = text(own(metadata, 'uid'));
+  const generation = own(metadata, 'generation');
   return {
     namespace: text(own(metadata, 'namespace')) || 'default',
     name: text(own(metadata, 'name')) || text(own(metadata, 'generateName')),
     ...(uid !== '' && { uid }),
+    ...(typeof generation === 'number' && { generation }),
     ...(file !== undefined && { file }),
   };
 }

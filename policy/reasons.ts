@@ -84,13 +84,19 @@ function becauseOf({ unidentifiedBecause }: Archive): string {
 export function unmetText(text: string, left: readonly Archive[]): string {
   const pinned = left.filter((each) => each.pinned).length;
   const reserved = left.filter((each) => each.state === 'reserved').length;
-  const floored = left.length - pinned - reserved;
+  const made = left.filter((each) => isFree(each) && each.madeBy !== undefined).length;
+  const floored = left.length - pinned - reserved - made;
   const parts = [
     pinned > 0 && `${are(pinned)} pinned`,
     floored > 0 && `${are(floored)} held by keepLast`,
+    made > 0 && `${are(made)} held by keepLast or the retain.min of a schedule`,
     reserved > 0 && `${are(reserved)} under way`,
   ].filter((part) => part !== false);
   return text + NOTHING_LEFT + parts.join(', ');
+}
+
+function isFree({ pinned, state }: Archive): boolean {
+  return !pinned && state !== 'reserved';
 }
 
 /** What stands in the way of less pressure; bytes are of the disk. */
@@ -120,6 +126,15 @@ export function pinnedText({ file, state }: Archive, otherwise: string | null): 
 
 export function floorText(otherwise: string): string {
   return `is held by keepLast${otherwiseText(otherwise)}`;
+}
+
+/** @param schedule `shop/hourly` */
+export function retainedText(schedule: string, otherwise: string): string {
+  return `is held by retain.min of schedule ${schedule}${otherwiseText(otherwise)}`;
+}
+
+export function ceilingText(schedule: string, max: number): string {
+  return `is beyond the newest ${counted(max, 'archive')} that schedule ${schedule} keeps (retain.max)`;
 }
 
 function otherwiseText(reason: string | null): string {

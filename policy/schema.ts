@@ -4,8 +4,11 @@
  */
 export interface Schema {
   readonly type?: 'object' | 'array' | 'string' | 'integer' | 'boolean';
+  readonly format?: 'int64' | 'date-time';
   readonly description?: string;
   readonly properties?: Readonly<Record<string, Schema>>;
+  /** Of a mapping with names of the author's own. */
+  readonly additionalProperties?: Schema;
   readonly items?: Schema;
   readonly required?: readonly string[];
   readonly enum?: readonly string[];
@@ -18,6 +21,7 @@ export interface Schema {
   readonly pattern?: string;
   readonly 'x-kubernetes-int-or-string'?: true;
   readonly 'x-kubernetes-list-type'?: 'map' | 'atomic';
+  readonly 'x-kubernetes-map-type'?: 'atomic';
   readonly 'x-kubernetes-list-map-keys'?: readonly string[];
   readonly 'x-kubernetes-validations'?: readonly { readonly rule: string; readonly message: string }[];
 }
@@ -40,7 +44,7 @@ const QUANTITY_PATTERN = '^[+-]?([0-9]+(\\.[0-9]*)?|\\.[0-9]+)([eE][+-]?[0-9]+|[
 const DURATION_PATTERN = '^[+-]?(0|(([0-9]+\\.?[0-9]*|\\.[0-9]+)(ns|us|µs|μs|ms|s|m|h|d|w))+)$';
 const SHARE_PATTERN = '^(100|[0-9]{1,2})(\\.[0-9]+)?%$';
 const AMOUNT_PATTERN = `${SHARE_PATTERN.slice(0, -1)}$|${QUANTITY_PATTERN}`;
-const LABEL_PATTERN = '^[a-z0-9]([-a-z0-9]*[a-z0-9])?$';
+export const LABEL_PATTERN = '^[a-z0-9]([-a-z0-9]*[a-z0-9])?$';
 const SUBDOMAIN_PATTERN = '^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$';
 
 const size = (description: string): Schema => ({
@@ -55,13 +59,13 @@ const size = (description: string): Schema => ({
     },
   ],
 });
-const count = (description: string): Schema => ({
+export const count = (description: string): Schema => ({
   type: 'integer',
   minimum: 0,
   maximum: 2_147_483_647,
   description: `${description} Absent or 0: not enforced.`,
 });
-const duration = (description: string, extra: Partial<Schema> = {}): Schema => ({
+export const duration = (description: string, extra: Partial<Schema> = {}): Schema => ({
   type: 'string',
   pattern: DURATION_PATTERN,
   maxLength: 64,

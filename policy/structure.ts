@@ -16,6 +16,9 @@ function forAjv(schema: Schema): SchemaObject {
     if (schema[key] !== undefined) out[key] = schema[key];
   }
   if (schema.items !== undefined) out.items = forAjv(schema.items);
+  if (schema.additionalProperties !== undefined) {
+    out.additionalProperties = forAjv(schema.additionalProperties);
+  }
   if (schema.properties !== undefined) {
     out.additionalProperties = false;
     out.properties = Object.fromEntries(
@@ -26,15 +29,20 @@ function forAjv(schema: Schema): SchemaObject {
 }
 
 const ajv = new Ajv({ allErrors: true, verbose: true, allowUnionTypes: true });
-const validSpec = ajv.compile(forAjv(SPEC));
 
 /** A resource of 3 MiB can be wrong in a million places; nobody reads, and no webhook has time for, more. */
 const MOST_FINDINGS = 1_000;
 
-/** What the resource's structure lacks: types, unknown and missing fields, ranges of numbers. */
-export function structureFindings(spec: unknown): Finding[] {
-  if (validSpec(spec)) return [];
-  const errors = validSpec.errors ?? [];
+/** What a spec's structure lacks: types, unknown and missing fields, ranges of numbers. */
+export const structureFindings = structureOf(SPEC);
+
+/** A check of specs by a schema: types, unknown and missing fields, ranges of numbers. */
+export function structureOf(schema: Schema): (spec: unknown) => Finding[] {
+  const isValid = ajv.compile(forAjv(schema));
+  return (spec) => (isValid(spec) ? [] : toFindings(isValid.errors ?? []));
+}
+
+function toFindings(errors: readonly ErrorObject[]): Finding[] {
   const ofWrongType = new Set(
     errors.filter((each) => each.keyword === 'type').map((each) => each.instancePath),
   );
@@ -64,7 +72,8 @@ function toFinding(error: ErrorObject): Finding {
     }
     case 'required': {
       const key = String(params.missingProperty);
-      return finding('required', `${field}.${key}`, undefined, 'is missing', `add ${key}: NAME to the entry`);
+      const remedy = NAMES.includes(key) ? `add ${key}: NAME to the entry` : `add ${key} with its value`;
+      return finding('required', `${field}.${key}`, undefined, 'is missing', remedy);
     }
     case 'enum': {
       const allowed: readonly unknown[] = Array.isArray(params.allowedValues) ? params.allowedValues : [];
@@ -94,6 +103,8 @@ function toFinding(error: ErrorObject): Finding {
       return wrongType(error, field);
   }
 }
+
+const NAMES: readonly string[] = ['namespace', 'pod', 'container'];
 
 function notAllowedRemedy(given: unknown, names: readonly string[]): string {
   const near = typeof given === 'string' ? nearest(given, names) : undefined;
@@ -139,6 +150,8 @@ function typeRemedy(
       return typeof value === 'string' ? 'write it without quotes' : 'write a number such as 10';
     case 'string':
       if (typeof value !== 'number') return 'write text, in quotes if need be';
+      if (/\.(interval|jitter|startingDeadline)$/.test(field))
+        return `write it with its unit, such as ${value}m`;
       if (/(Threshold|Interval|Period)$/.test(field)) return `write it with its unit, such as ${value}d`;
       return /(Watermark|Share)$/.test(field) ? `write it with its sign: ${value}%` : 'write it in quotes';
     case 'array':

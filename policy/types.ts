@@ -21,6 +21,8 @@ export interface ResourceReference {
   readonly namespace: string;
   readonly name: string;
   readonly uid?: string;
+  /** `metadata.generation` of the version that was read; absent where no API server counts. */
+  readonly generation?: number;
   readonly file?: string;
 }
 
@@ -139,6 +141,8 @@ export interface Archive {
   /** Bytes behind the end marker, possibly another tenant's memory; 0 in a sound archive. */
   readonly staleTailBytes: number;
   readonly orphan: OrphanProof | null;
+  /** `namespace/name` of the CheckpointSchedule that had it made; absent for all others. */
+  readonly madeBy?: string;
 }
 
 /** The file system that holds the directory. */
@@ -163,8 +167,11 @@ export type DecisionRule =
   | 'pressure'
   | 'pinned'
   | 'keepLast'
+  | 'retain'
   | 'unidentified'
   | 'tainted'
+  /** Somebody who may has asked for its deletion. No plan has it. */
+  | 'request'
   | 'none';
 
 /** What is to become of one archive, and why. */

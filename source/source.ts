@@ -1,3 +1,4 @@
+import type { JsonObject } from '../policy/json.ts';
 import type { Finding, PolicyResource } from '../policy/types.ts';
 
 /** A finding and the resource or file that it is about. */
@@ -9,6 +10,21 @@ export interface Problem {
   readonly finding: Finding;
   /** Of an error: what is in force meanwhile, to be read behind it. Absent where the source cannot say. */
   readonly fate?: string;
+}
+
+/** A resource as the API server holds it. */
+export interface StoredPolicy {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly generation: number;
+  readonly resourceVersion: string;
+  /** What is in force: of an unsound version the last good one; null where it is no such resource at all. */
+  readonly resource: PolicyResource | null;
+  /** Of this very version. */
+  readonly findings: readonly Finding[];
+  /** Empty where the source does not keep it. */
+  readonly status: JsonObject;
 }
 
 /** Where policies come from: files, or the API server. */
@@ -26,4 +42,8 @@ export interface PolicySource {
   /** Calls back after each change of the resources. @returns a function that ends it. */
   onChange(listener: () => void): () => void;
   stop(): Promise<void>;
+  /** The objects behind the resources; absent: there are none, for they come from files. */
+  stored?(): Iterable<StoredPolicy>;
+  /** Calls back after each change of these, also one of a status that is kept. @returns a function that ends it. */
+  onStored?(listener: () => void): () => void;
 }

@@ -40,7 +40,8 @@ function explicit(request: WriteRequest, bench: Bench, right: Right): Answer {
   return allowed([], { patch: [...defaultsPatch(request.object), ...operations], warnings });
 }
 
-async function rightOf(answer: Promise<boolean>): Promise<Right> {
+/** @param answer of `Rights` */
+export async function rightOf(answer: Promise<boolean> | boolean): Promise<Right> {
   try {
     return { mayGovern: await answer };
   } catch (error) {
@@ -67,10 +68,14 @@ interface Stamping {
 }
 
 /** A stamp that this author has put there himself is left for validation to refuse. */
-function stamping(request: WriteRequest, right: Right): Stamping {
+export function stamping(
+  request: WriteRequest,
+  right: Right,
+  noun: 'policy' | 'schedule' = 'policy',
+): Stamping {
   const { object, user } = request;
   if (right.mayGovern === null) {
-    const line = `${STAMP_FIELD}: not set, because ${right.why}; an administrator's policy counts as the namespace's own until it is applied again`;
+    const line = `${STAMP_FIELD}: not set, because ${right.why}; an administrator's ${noun} counts as the namespace's own until it is applied again`;
     return { operations: [], warnings: warningParts(line, STAMP_FIELD) };
   }
   if (right.mayGovern) {
@@ -81,6 +86,6 @@ function stamping(request: WriteRequest, right: Right): Stamping {
     return { operations: [operation], warnings: [] };
   }
   if (!carriesStampOver(request)) return { operations: [], warnings: [] };
-  const line = `${STAMP_FIELD}: removed, because ${user.username} may not govern beyond the namespace; the policy now counts as the namespace's own`;
+  const line = `${STAMP_FIELD}: removed, because ${user.username} may not govern beyond the namespace; the ${noun} now counts as the namespace's own`;
   return { operations: [{ op: 'remove', path: STAMP_PATH }], warnings: warningParts(line, STAMP_FIELD) };
 }

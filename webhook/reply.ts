@@ -57,14 +57,14 @@ export function allowed(
 }
 
 /** Refuses a resource; `name` is `team-a/quotas`. */
-export function denied(name: string, findings: readonly Finding[]): Answer {
+export function denied(name: string, findings: readonly Finding[], kind?: string): Answer {
   const errors = findings.filter((each) => each.severity === 'error');
   const rest = findings.filter((each) => each.severity !== 'error');
   return {
     allowed: false,
     verdict: 'denied',
     reason: 'Forbidden',
-    message: denial(name, errors),
+    message: denial(name, errors, kind),
     warnings: warningsOf(rest),
     codes: codesOf(findings),
   };

@@ -1,12 +1,19 @@
 import { isUtf8 } from 'node:buffer';
 import type { UserInfo } from '../kube/types.ts';
 import { fieldsOf, isObject, type JsonObject, own, text } from '../policy/json.ts';
+import { SCHEDULE_KIND, SCHEDULE_RESOURCE } from '../policy/schedule/schema.ts';
 import { GROUP, KIND, PLURAL, VERSION } from '../policy/schema.ts';
 import { withoutManagedFields } from './managed-fields.ts';
 
 const REVIEW_GROUP = 'admission.k8s.io';
 export const REVIEW_VERSION = `${REVIEW_GROUP}/v1`;
 const RESOURCE = `${PLURAL}.${VERSION}.${GROUP}`;
+/** What is written, by resource and by the kind that belongs to it. */
+const WRITTEN: ReadonlyMap<string, { readonly kind: string; readonly about: Written }> = new Map([
+  [RESOURCE, { kind: KIND, about: 'policy' }],
+  [SCHEDULE_RESOURCE, { kind: SCHEDULE_KIND, about: 'schedule' }],
+  ['pods.v1.', { kind: 'Pod', about: 'pod' }],
+]);
 /** In the core group, whose name is empty. */
 const NODES = 'nodes.v1.';
 const NO_USER = 'request.userInfo is missing or malformed; it must name the user and his groups';
@@ -34,6 +41,9 @@ function isReadable(body: Buffer): boolean {
   return values <= MOST_VALUES;
 }
 
+/** What a request is about that writes something. */
+export type Written = 'policy' | 'schedule' | 'pod';
+
 interface RequestBase {
   readonly uid: string;
   readonly namespace: string;
@@ -44,8 +54,9 @@ interface RequestBase {
   readonly dryRun: boolean;
 }
 
-/** Somebody creates or changes a policy resource. */
+/** Somebody creates or changes a policy resource, a schedule or a pod. */
 export interface WriteRequest extends RequestBase {
+  readonly about: Written;
   readonly operation: 'CREATE' | 'UPDATE';
   readonly object: JsonObject;
   /** Null at a creation. */
@@ -56,10 +67,11 @@ export interface WriteRequest extends RequestBase {
 
 /** A request that says nothing new about policies: a deletion, or a change of status. */
 export interface OtherRequest extends RequestBase {
+  readonly about: Written;
   readonly operation: 'DELETE' | 'STATUS';
 }
 
-/** A request about policies. */
+/** A request about policies, schedules or pods. */
 export type PolicyRequest = WriteRequest | OtherRequest;
 
 /** Somebody asks a node's kubelet for something through the API server: `nodes/NODE/proxy/PATH`. */
@@ -136,7 +148,8 @@ function parseRequest(request: JsonObject, uid: string, json: string): Admission
   const asked = resourceText(fieldsOf(own(request, 'resource')));
   if (asked === NODES && own(request, 'operation') === 'CONNECT') return parseConnect(request, uid);
   const kind = own(fieldsOf(own(request, 'kind')), 'kind');
-  if (asked !== RESOURCE || kind !== KIND) {
+  const written = WRITTEN.get(asked);
+  if (written === undefined || kind !== written.kind) {
     return `this webhook judges ${RESOURCE} (${KIND}), not ${asked} (${quoted(kind)}); correct the rules of the webhook configuration`;
   }
   const user = parseUser(own(request, 'userInfo'));
@@ -148,6 +161,7 @@ function parseRequest(request: JsonObject, uid: string, json: string): Admission
     uid,
     user,
     namespace,
+    about: written.about,
     name: text(own(request, 'name')),
     dryRun: own(request, 'dryRun') === true,
   };

@@ -1,6 +1,7 @@
 import { hasErrors } from '../policy/findings.ts';
 import { resourceKey } from '../policy/govern.ts';
 import { readResource } from '../policy/read.ts';
+import type { Schedule } from '../policy/schedule/types.ts';
 import type { Finding, Instant, PolicyResource } from '../policy/types.ts';
 import { judgeBeside, needsGovern, trespassFindings } from '../policy/validate.ts';
 import { confirmFinding, confirmsAnew, saysNothingNew } from './author.ts';
@@ -13,6 +14,8 @@ import { NoAnswer, type Rights } from './rights.ts';
 export interface Bench {
   /** Null while nobody can tell what the policies are: until they are known, and while their source is silent. */
   catalog(): LiveCatalog | null;
+  /** Schedules as far as they are known; absent: none are. */
+  schedules?(): readonly Schedule[];
   readonly rights: Rights;
 }
 

@@ -134,7 +134,7 @@ class Show {
     const pinned = join(places.archives, PINNED);
     stage.heading('A pin holds an archive, while new ones arrive');
     stage.command(`checkpoint-warden pin ${PINNED} --reason "incident 42"`);
-    await writePin(pinned, 'incident 42', new Date(context.now()));
+    await writePin(pinned, { reason: 'incident 42' }, new Date(context.now()));
     stage.answer(`pinned ${PINNED}`, 'green');
     stage.gap();
     const mark = world.diary.mark;

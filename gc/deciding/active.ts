@@ -1,4 +1,5 @@
 import { PolicySet, resourceKey, scopeLabel } from '../../policy/govern.ts';
+import type { Retentions } from '../../policy/schedule/retentions.ts';
 import { DEFAULT_DIRECTORY } from '../../policy/schema.ts';
 import type { Instant, PolicyResource, ResourceReference, Rule } from '../../policy/types.ts';
 
@@ -9,6 +10,8 @@ export interface ActiveOptions {
   readonly lenientDirectory: boolean;
   /** Whether another path leads to the collector's directory, by way of a link; default: none does. */
   readonly isSameDirectory?: (path: string) => boolean;
+  /** What schedules keep of the archives that they had made; default: there are no schedules. */
+  readonly retentions?: Retentions;
 }
 
 interface Entry {
@@ -32,13 +35,15 @@ export class ActivePolicies {
   /** What acted and was removed, made anew, or lost a target a moment ago. */
   #leaving: readonly { readonly resource: PolicyResource; readonly until: Instant }[] = [];
   #isFirst = true;
-  #set = new PolicySet();
-  #forRequests = new PolicySet();
+  #set: PolicySet;
+  #forRequests: PolicySet;
   #vetoes: readonly PolicySet[] = [];
   #elsewhere: readonly PolicyResource[] = [];
 
   constructor(options: ActiveOptions) {
     this.#options = options;
+    this.#set = new PolicySet([], options.retentions);
+    this.#forRequests = this.#set;
   }
 
   /** Whether it was told what there is. */
@@ -152,7 +157,10 @@ export class ActivePolicies {
     const coming = entries.flatMap((entry) => entry.pending ?? entry.acting ?? []);
     const leaving = this.#leaving.map(({ resource }) => resource);
     const setOf = (resources: readonly PolicyResource[]) =>
-      new PolicySet(resources.filter((each) => this.#isHere(each)));
+      new PolicySet(
+        resources.filter((each) => this.#isHere(each)),
+        this.#options.retentions,
+      );
     const set = setOf(acting);
     const forRequests = setOf([...coming, ...leaving]);
     const vetoes = [setOf(coming), setOf([...acting, ...leaving])].filter((each) => !isSameSet(each, set));

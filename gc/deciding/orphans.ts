@@ -27,14 +27,24 @@ export interface OrphansOptions {
   readonly metrics: CollectorMetrics;
   /** 0 to 1, for jitter. */
   readonly random?: () => number;
-  /** Milliseconds between the beginnings of two look-ups; default 50, so twenty a second. */
+  /** Milliseconds between the beginnings of two look-ups of pods that are new here; default 1,000. */
   readonly apartMs?: number;
 }
 
 const AT_ONCE = 4;
-const APART_MS = 50;
+/** All nodes of a cluster ask at once when they start, or when a policy begins to treat orphans otherwise. */
+const APART_MS = 1_000;
 
-/** A pod is looked up again after half the grace period, but at least and at most so often. */
+/**
+ * Pods that were looked up before are so far apart, however many there are: with the heartbeat of the node's object
+ * every five minutes, an idle node makes less than one request a minute.
+ */
+const AGAIN_APART_MS = 100_000;
+/** So many of them at once where a rule's grace period is too short to wait for that. */
+const MOST_AT_ONCE_AGAIN = 30;
+const SHORT_GRACE_MS = 2 * 60_000;
+
+/** A pod is due again after half the grace period, but at least and at most so often. */
 const LONGEST_INTERVAL_MS = 5 * 60_000;
 const SHORTEST_INTERVAL_MS = 1_000;
 
@@ -64,6 +74,8 @@ interface Entry {
   failures: number;
   /** The last answer; undefined before the first. */
   answer: Answer | undefined;
+  /** The last answer says nothing of an archive that has come since. */
+  isNews: boolean;
   /** The look-up under way; null where it brought no answer. */
   underWay: Promise<Answer | 'unknown'> | null;
 }
@@ -78,6 +90,8 @@ export class Orphans {
   readonly #entries = new Map<string, Entry>();
   #active = 0;
   #nextStart: Instant = 0;
+  /** When the next look-up again would come if all had kept their distance. */
+  #nextAgain: Instant = 0;
   #pausedUntil: Instant = 0;
   #failuresInARow = 0;
   #cancelTimer: (() => void) | null = null;
@@ -112,7 +126,11 @@ export class Orphans {
       gone.delete(key);
       const entry = this.#entries.get(key);
       if (entry === undefined) {
-        this.#entries.set(key, { watched, due: clock.now(), failures: 0, answer: undefined, underWay: null });
+        const due = clock.now();
+        this.#entries.set(key, {
+          ...{ watched, due, failures: 0 },
+          ...{ answer: undefined, isNews: true, underWay: null },
+        });
         continue;
       }
       const isSooner = watched.graceMs < entry.watched.graceMs;
@@ -120,8 +138,8 @@ export class Orphans {
       if (isSooner) entry.due = Math.min(entry.due, clock.now() + this.#interval(watched));
       const { answer } = entry;
       if (answer === undefined) continue;
-      const isOld = watched.archives.some((each) => !speaksOf(each, answer, clock.now()));
-      if (isOld) entry.due = clock.now();
+      entry.isNews = isNews(watched, answer, clock.now());
+      if (entry.isNews) entry.due = clock.now();
       this.#prove(entry, answer);
     }
     for (const key of gone) this.#forget(key);
@@ -166,23 +184,43 @@ export class Orphans {
     if (this.#stopped) return;
     this.#cancelTimer?.();
     this.#cancelTimer = null;
+    if (this.#active >= AT_ONCE) return;
     const now = this.#options.clock.now();
-    let next: Entry | null = null;
-    for (const entry of this.#entries.values()) {
-      // The clock was set back.
-      if (entry.due - now > 2 * LONGEST_INTERVAL_MS) entry.due = now;
-      if (entry.underWay === null && (next === null || entry.due < next.due)) next = entry;
-    }
-    if (next === null || this.#active >= AT_ONCE) return;
-    const notBefore = Math.max(this.#nextStart, this.#pausedUntil);
-    const start = Math.max(next.due, Math.min(notBefore, now + LONGEST_BACKOFF_MS));
-    const due = next;
+    const next = this.#next(now);
+    if (next === null) return;
+    const { entry, start } = next;
     this.#cancelTimer = this.#options.clock.after(Math.max(0, start - now), () => {
       this.#cancelTimer = null;
       if (this.#stopped) return;
-      if (this.#options.clock.now() >= start) void this.#lookUp(due);
+      const at = this.#options.clock.now();
+      if (at >= start) {
+        if (!entry.isNews) this.#nextAgain = Math.max(this.#nextAgain, at) + AGAIN_APART_MS;
+        void this.#lookUp(entry);
+      }
       this.#schedule();
     });
+  }
+
+  /** Which pod is looked up next, and when; of those that may be at one time the one that waits the longest. */
+  #next(now: Instant): { readonly entry: Entry; readonly start: Instant } | null {
+    // A clock that was set back makes nobody wait for longer.
+    this.#nextAgain = Math.min(this.#nextAgain, now + MOST_AT_ONCE_AGAIN * AGAIN_APART_MS);
+    const notBefore = Math.min(Math.max(this.#nextStart, this.#pausedUntil), now + LONGEST_BACKOFF_MS);
+    let next: { readonly entry: Entry; readonly start: Instant } | null = null;
+    for (const entry of this.#entries.values()) {
+      if (entry.due - now > 2 * LONGEST_INTERVAL_MS) entry.due = now;
+      if (entry.underWay !== null) continue;
+      const start = Math.max(entry.due, notBefore, this.#notAgainBefore(entry));
+      const before = next === null ? 1 : next.start - start || next.entry.due - entry.due;
+      if (before > 0) next = { entry, start };
+    }
+    return next;
+  }
+
+  #notAgainBefore({ isNews, watched }: Entry): Instant {
+    if (isNews) return Number.NEGATIVE_INFINITY;
+    const ahead = watched.graceMs < SHORT_GRACE_MS ? (MOST_AT_ONCE_AGAIN - 1) * AGAIN_APART_MS : 0;
+    return this.#nextAgain - ahead;
   }
 
   /** Joins a look-up that is under way. Never rejects. */
@@ -226,7 +264,9 @@ export class Orphans {
     this.#pausedUntil = 0;
     entry.failures = 0;
     entry.answer = answer;
-    entry.due = clock.now() + this.#interval(entry.watched);
+    // An archive may have come while the answer was on its way.
+    entry.isNews = isNews(entry.watched, answer, clock.now());
+    entry.due = clock.now() + (entry.isNews ? 0 : this.#interval(entry.watched));
     const { namespace, pod } = entry.watched;
     if (this.#entries.get(keyOf(namespace, pod)) === entry) this.#prove(entry, answer);
   }
@@ -289,6 +329,11 @@ export class Orphans {
 /** An answer from before an archive was made says nothing of its pod; one from the future was made some time ago. */
 function speaksOf({ modifiedAt }: Archive, { at }: Answer, now: Instant): boolean {
   return modifiedAt <= at || modifiedAt > now;
+}
+
+/** Whether there is an archive that this answer says nothing of. */
+function isNews({ archives }: WatchedPod, answer: Answer, now: Instant): boolean {
+  return archives.some((each) => !speaksOf(each, answer, now));
 }
 
 /** Why an archive's pod is not there any more; null when it may be. */

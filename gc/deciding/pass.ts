@@ -1,6 +1,7 @@
 import type { Log } from '../../kube/types.ts';
 import type { CollectorMetrics } from '../../observe/metrics.ts';
-import type { Archive, Decision, Disk, Instant, PolicyResource } from '../../policy/types.ts';
+import type { PolicySet } from '../../policy/govern.ts';
+import type { Archive, Decision, Disk, Instant, PolicyResource, Unmet } from '../../policy/types.ts';
 import type { Enforced, Enforcer } from '../deleting/enforce.ts';
 import type { Failures } from '../deleting/failures.ts';
 import type { Clock } from '../system/clock.ts';
@@ -25,6 +26,8 @@ export interface PassOptions {
   readonly notices: Notices;
   readonly metrics: CollectorMetrics;
   readonly log: Log;
+  /** Is told of each limit that comes to stay broken. */
+  readonly onBlocked?: (unmet: Unmet) => void;
   /** Decide and tell, and change nothing. */
   readonly dryRun: boolean;
 }
@@ -32,6 +35,8 @@ export interface PassOptions {
 /** What a pass has decided and done. */
 export interface PassReport {
   readonly plan: Deletions;
+  /** By what it was decided. */
+  readonly policies: PolicySet;
   readonly held: readonly Held[];
   readonly enforced: Enforced;
   /** Deletions that the budget leaves for the next pass. */
@@ -54,6 +59,7 @@ export class Passes {
   async run(disk: Disk | null, isSettled: boolean): Promise<PassReport> {
     const { plans, clock, clockWatch, failures, relief, budget, enforcer, dryRun } = this.#options;
     const now = clock.now();
+    const { policies } = plans;
     const { plan, held } = this.#decide(disk, isSettled, now);
     const isSteady = clockWatch.isSteady();
     const wanted = plan.deletions.filter(({ archive, rule }) => {
@@ -69,7 +75,7 @@ export class Passes {
     const enforced = dryRun || allowed.length === 0 ? NOTHING : await enforcer.carryOut(allowed);
     budget.spend(enforced.deleted);
     this.#report(plan, held);
-    return { plan, held, enforced, overBudget: holding.length - allowed.length };
+    return { plan, policies, held, enforced, overBudget: holding.length - allowed.length };
   }
 
   #decide(
@@ -96,15 +102,17 @@ export class Passes {
   }
 
   #report(plan: Deletions, held: readonly Held[]): void {
-    const { metrics, notices, relief } = this.#options;
+    const { metrics, notices, relief, onBlocked } = this.#options;
     metrics.trippedBreakers.set(held.length);
     metrics.unmetLimits.set(plan.unmet.length);
     notices.update('held', held.map(heldNotice), 'a policy is held back no more');
     notices.update('relief', relief.notices, 'deletions give room back to the disk again');
-    const unmet = plan.unmet.map(({ of, limit, policy, message, heldBy }): Notice => {
+    const unmet = plan.unmet.map((each): Notice => {
+      const { of, limit, policy, message, heldBy } = each;
       const key = `${limit} ${of} ${policy?.field ?? ''} ${policy?.resource.reference.name ?? ''}`;
       const fields = { limit, of, heldBy: heldBy.slice(0, MOST_NAMED) };
-      return { key, message, essence: [...heldBy].sort().join('/'), fields, level: 'warn' };
+      const essence = [...heldBy].sort().join('/');
+      return { key, message, essence, fields, level: 'warn', onTold: () => onBlocked?.(each) };
     });
     notices.update('unmet', unmet, 'this has passed');
   }

@@ -3,6 +3,7 @@ import type { Asked } from './asked.ts';
 import type { Authenticator } from './authenticate.ts';
 import type { Authorizer } from './authorize.ts';
 import type { Judge } from './judge.ts';
+import type { Order, Ordered } from './order.ts';
 import type { Passage } from './passage.ts';
 import { parseTarget, type Target } from './path.ts';
 import { requirePlain } from './plain-request.ts';
@@ -24,12 +25,22 @@ export interface DoorParts extends RecordsParts {
 
 const MOST_REQUESTS = 512;
 
+/** What stands in the records in the place of a request that came over no connection. */
+const NO_REQUEST = {
+  method: 'POST',
+  url: undefined,
+  httpVersion: '1.1',
+  rawHeaders: [],
+  credentials: { authorization: undefined, certificate: null },
+  pipelined: false,
+} as const;
+
 /** From a request to its answer, each step's failure being an answer too. */
 export class Door {
   readonly #parts: DoorParts;
   readonly #records: DoorRecords;
   readonly #stopping = new AbortController();
-  readonly #underWay = new Set<Promise<Reply>>();
+  readonly #underWay = new Set<Promise<unknown>>();
 
   constructor(parts: DoorParts) {
     this.#parts = parts;
@@ -41,6 +52,13 @@ export class Door {
     const replying = this.#handle(ask, this.#underWay.size);
     this.#underWay.add(replying);
     return replying.finally(() => this.#underWay.delete(replying));
+  }
+
+  /** A checkpoint that this process itself asks for: judged, counted and recorded as a caller's is. Never rejects. */
+  order(order: Order): Promise<Ordered> {
+    const ordering = this.#order(order, this.#underWay.size);
+    this.#underWay.add(ordering);
+    return ordering.finally(() => this.#underWay.delete(ordering));
   }
 
   /** From now on nothing new is begun; resolves when all requests have their answers. */
@@ -64,26 +82,52 @@ export class Door {
     return typeof result === 'string' ? succeeded(result, story.notes.estimate?.grounds) : refused(result);
   }
 
+  async #order({ asked, pod, user, from, signal }: Order, others: number): Promise<Ordered> {
+    const { clock, passage } = this.#parts;
+    const began = clock.now();
+    const { namespace, pod: name, container } = asked;
+    const target: Target = { kind: 'checkpoint', namespace, pod: name, container };
+    const ask = { ...NO_REQUEST, from, signal };
+    const story: Story = { ask, notes: {}, target, user, pod, authorized: true };
+    let result: string | Refusal;
+    try {
+      this.#requireRoom(others);
+      const either = AbortSignal.any([signal, this.#stopping.signal]);
+      either.throwIfAborted();
+      result = await passage.pass(asked, either, story.notes);
+    } catch (error) {
+      result = this.#refusalIn(error);
+    }
+    this.#records.write(story, result, clock.now() - began);
+    return { notes: story.notes, refusal: result instanceof Refusal ? result : null };
+  }
+
   /** Resolves with the archive's path, or with the grounds of a verdict. */
   async #pass(story: Story, others: number): Promise<string> {
     const { ask, notes } = story;
-    const { mostRequests = MOST_REQUESTS, authenticator, authorizer, passage, judge } = this.#parts;
-    if (others >= mostRequests) {
-      throw Refusal.of('busy', `${others} requests are under way on this node`, { retryAfterSeconds: 5 });
-    }
+    const { authenticator, authorizer, passage, judge } = this.#parts;
+    this.#requireRoom(others);
     if (ask.pipelined)
       throw Refusal.of('badRequest', 'an earlier request of this connection has no answer yet');
     requirePlain(ask);
     const target = parseTarget(ask.method, ask.url);
     story.target = target;
     this.#stopping.signal.throwIfAborted();
-    const user = await authenticator.authenticate(ask.credentials);
+    const user = ask.vouched ?? (await authenticator.authenticate(ask.credentials));
     story.user = user;
-    await authorizer.authorize(user, target, target.kind === 'verdict' ? 'get' : 'create');
+    if (ask.vouched === undefined) {
+      await authorizer.authorize(user, target, target.kind === 'verdict' ? 'get' : 'create');
+    }
     story.authorized = true;
     const asked = await this.#find(target, story);
     if (target.kind === 'verdict') return await verdictOn(judge, asked, notes);
     return await passage.pass(asked, AbortSignal.any([ask.signal, this.#stopping.signal]), notes);
+  }
+
+  #requireRoom(others: number): void {
+    const { mostRequests = MOST_REQUESTS } = this.#parts;
+    if (others < mostRequests) return;
+    throw Refusal.of('busy', `${others} requests are under way on this node`, { retryAfterSeconds: 5 });
   }
 
   async #find(target: Target, story: Story): Promise<Asked> {

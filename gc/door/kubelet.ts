@@ -158,7 +158,7 @@ async function exchange(
 }
 
 /** An address cannot be asked for in a handshake, but it can stand in a certificate. */
-function namesToCheck(
+export function namesToCheck(
   names: readonly string[],
 ): Pick<ConnectionOptions, 'servername' | 'checkServerIdentity'> {
   const servername = names.find((name) => isIP(name) === 0);

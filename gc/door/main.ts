@@ -1,15 +1,18 @@
 import { Registry } from 'prom-client';
+import { watchCertificate } from '../../certs/metrics.ts';
 import type { CertificateSource } from '../../certs/source.ts';
 import type { PlacedPodLookup } from '../../kube/placed-pods.ts';
 import type { Log } from '../../kube/types.ts';
 import type { Audit } from '../../observe/audit.ts';
+import { isArchiveRoute } from '../../policy/archive-routes.ts';
 import type { PolicySet } from '../../policy/govern.ts';
 import type { Decision, Disk, Instant } from '../../policy/types.ts';
 import { type Clock, systemClock, within } from '../system/clock.ts';
+import { type DoorArchives, openArchives } from './archives/open.ts';
 import type { Authenticator } from './authenticate.ts';
 import type { Authorizer } from './authorize.ts';
 import { clientAuthorityFile } from './client-authority.ts';
-import { fileKey } from './container.ts';
+import { type Container, fileKey, isSame } from './container.ts';
 import type { DirectoryView } from './directory-view.ts';
 import { Door } from './door.ts';
 import { Judge, type Withheld } from './judge.ts';
@@ -17,6 +20,7 @@ import type { Kubelet } from './kubelet.ts';
 import { Ledger } from './ledger.ts';
 import { fileLedgerStore, type LedgerStore } from './ledger-store.ts';
 import { createDoorMetrics, type DoorMetrics, watchDoor } from './metrics.ts';
+import type { Order, Ordered } from './order.ts';
 import { LOST_HOLD_MS, Passage } from './passage.ts';
 import { type DoorAddress, type DoorServer, type ServerBounds, startDoorServer } from './server.ts';
 import { Settler } from './settler.ts';
@@ -48,6 +52,8 @@ export interface DoorOptions {
   /** The time by which archives may be called old; earlier than now while the clock was just set ahead. Default: now. */
   readonly trustedNow?: () => Instant;
   readonly kubelet: Kubelet;
+  /** What the gateway is told of the node's archives; absent: nothing. */
+  readonly archives?: DoorArchives;
   /** Where the ledger outlives the process; or the ledger's store itself. */
   readonly state: string | LedgerStore;
   readonly audit: Audit;
@@ -65,6 +71,10 @@ export interface RunningDoor {
   /** `https://127.0.0.1:10350` */
   readonly url: string;
   readonly port: number;
+  /** A checkpoint that the collector itself asks for. Never rejects. */
+  order(order: Order): Promise<Ordered>;
+  /** Whether an archive of this container may still come of a checkpoint that was begun at that time or later. */
+  mayStillCome(container: Container, since: Instant): boolean;
   /** To be told of each change of the directory, so that what has come is taken out of the ledger. */
   directoryChanged(): void;
   /**
@@ -141,16 +151,20 @@ export async function startDoor(options: DoorOptions): Promise<RunningDoor> {
     parts.defer(() => clients?.stop());
     const assembled = assembleDoor(options, metrics);
     const { door, ledger, settler, turns } = assembled;
+    const archives = openArchives(options, door);
     parts.defer(() => ledger.close());
     parts.defer(async () => void (await within(clock, REST_MS, settler.stop())));
+    watchCertificate(registry, certificates);
     watchDoor(registry, { reserved: () => ledger.reserved(), turns: () => turns.counts });
     const server = await startDoorServer({
       ...{ listen, certificates, clients, metrics, log },
-      handle: (ask) => door.handle(ask),
+      handle: (ask) =>
+        archives !== null && isArchiveRoute(ask.url) ? archives.handle(ask) : door.handle(ask),
       now: () => clock.now(),
       ...(serverBounds && { bounds: serverBounds }),
     });
     parts.defer(() => finish(server, assembled, options));
+    parts.defer(() => archives?.stop());
     settler.wake();
     const host = server.address.includes(':') ? `[${server.address}]` : server.address;
     const url = `https://${host}:${server.port}`;
@@ -159,6 +173,9 @@ export async function startDoor(options: DoorOptions): Promise<RunningDoor> {
     return {
       url,
       port: server.port,
+      order: (order) => door.order(order),
+      mayStillCome: (container, since) =>
+        ledger.reserved().some((each) => isSame(each, container) && each.since >= since),
       directoryChanged: () => settler.wake(),
       stop() {
         stopping ??= parts.disposeAsync();

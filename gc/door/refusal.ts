@@ -44,6 +44,13 @@ export const REFUSALS = {
   },
   failed: { status: 500, remedy: "an administrator finds the cause in this node's log" },
   frozen: { status: 500, remedy: 'if it stands still, delete its pod; nothing else wakes it up' },
+  badArchivePath: { status: 400, remedy: 'the gateway and the collectors are of two releases: update them' },
+  noArchive: { status: 404, remedy: 'look at kubectl get checkpoints' },
+  pinned: { status: 409, remedy: 'take the label checkpoint.criu.org/pinned away first' },
+  pinnedElsewhere: { status: 409, remedy: 'let its holder unpin it on the node' },
+  archiveChanged: { status: 409, remedy: 'look at it again' },
+  expired: { status: 410, remedy: 'list anew' },
+  notDeleted: { status: 500, remedy: "an administrator finds the cause in this node's log" },
   // Nobody reads it.
   callerLeft: { status: 499, remedy: 'ask again' },
   internal: { status: 500, remedy: "an administrator finds the cause in this node's log" },
@@ -61,6 +68,8 @@ export interface RefusalFields {
   readonly field?: string;
   /** Of an answer 405: the method that there is. */
   readonly allow?: string;
+  /** For the log alone: nothing is out of order, it only takes its time, as a start does. */
+  readonly isAwaited?: boolean;
   /** For the log alone: it may hold what a caller must not see. */
   readonly cause?: unknown;
 }

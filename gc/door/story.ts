@@ -18,6 +18,11 @@ export interface Ask {
   readonly from: string;
   /** Aborted when the caller has gone. */
   readonly signal: AbortSignal;
+  /**
+   * Whom somebody names who may ask in others' names, after the API server has let that person through. Never from
+   * the wire.
+   */
+  readonly vouched?: UserInfo;
 }
 
 /** What is known of a request when it ends. */

@@ -19,6 +19,8 @@ export interface InventoryOptions {
   readonly clock: () => Instant;
   /** Called after every scan, look and `setOrphan` that changed something. */
   readonly onChange: (change: InventoryChange) => void;
+  /** Which schedule had an archive made, by the archive's name. Default: none had any. */
+  readonly madeBy?: (file: string) => string | undefined;
   /** Asked before an archive is read: the seam for warm starts. Default: knows nothing. */
   readonly recall?: Recall;
 }
@@ -56,9 +58,9 @@ export class Inventory {
   #willTell = false;
 
   /** Throws a RangeError for a pattern that cannot be one. */
-  constructor({ patterns, onChange, recall, ...options }: InventoryOptions) {
+  constructor({ patterns, onChange, recall, madeBy, ...options }: InventoryOptions) {
     const rules = new NameRules(patterns);
-    this.#holdings = new Holdings(recall);
+    this.#holdings = new Holdings(recall, madeBy);
     this.#scanner = new Scanner({ ...options, rules, holdings: this.#holdings });
     this.#onChange = onChange;
     this.#told = this.#scanner.state;
@@ -77,6 +79,18 @@ export class Inventory {
   *archives(): Generator<Archive> {
     if (!this.state.ok) return;
     for (const { archive } of this.#holdings.archives.values()) yield archive;
+  }
+
+  /** The same, handed over one by one: of a hundred thousand in a third of the time. */
+  forEachArchive(visit: (archive: Archive) => void): void {
+    if (!this.state.ok) return;
+    for (const { archive } of this.#holdings.archives.values()) visit(archive);
+  }
+
+  /** Those that may still be written. */
+  *growing(): Generator<Archive> {
+    if (!this.state.ok) return;
+    for (const { archive } of this.#holdings.archives.growing) yield archive;
   }
 
   /** All that archives which stand still name. */
@@ -148,6 +162,13 @@ export class Inventory {
     if (!this.#holdings.setOrphan(file, proof) || this.#willTell) return;
     this.#willTell = true;
     // Whoever judges orphans judges many at once: one notice for all.
+    queueMicrotask(() => this.#tell());
+  }
+
+  /** It is known by now which schedule had this archive made. */
+  attribute(file: string): void {
+    if (!this.#holdings.attribute(file) || this.#willTell) return;
+    this.#willTell = true;
     queueMicrotask(() => this.#tell());
   }
 

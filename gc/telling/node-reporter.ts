@@ -2,6 +2,7 @@ import type { CheckpointNodeWriter } from '../../kube/checkpoint-nodes.ts';
 import type { Log } from '../../kube/types.ts';
 import type { CollectorMetrics } from '../../observe/metrics.ts';
 import type { JsonObject } from '../../policy/json.ts';
+import { HEARTBEAT_MS } from '../../policy/node-schema.ts';
 import type { Instant } from '../../policy/types.ts';
 import type { Clock } from '../system/clock.ts';
 import { essenceOf } from './node-status.ts';
@@ -21,8 +22,6 @@ export interface NodeReporterOptions {
 const LEAST_BETWEEN_MS = 5_000;
 /** The first one comes within this time. */
 const SPREAD_MS = 10_000;
-/** Whatever happens: so the time of the last look tells that somebody looks. */
-const HEARTBEAT_MS = 5 * 60_000;
 const MOST_BACKOFF_MS = 5 * 60_000;
 
 /** Writes what the node's object says: on change, some seconds apart, and now and then without one. */
@@ -41,13 +40,17 @@ export class NodeReporter {
     this.#nextAt = options.clock.now() + SPREAD_MS * options.random();
   }
 
-  /** Something may have changed. */
-  wake(): void {
+  /**
+   * Something may have changed.
+   * @param where `everywhere`: on all nodes at once, as policies do; then they do not all write at one moment.
+   */
+  wake(where: 'here' | 'everywhere' = 'here'): void {
     this.#isWanted = true;
     if (this.#stopped || this.#writing !== null || this.#cancel !== null) return;
-    const { clock } = this.#options;
+    const { clock, random } = this.#options;
+    const spread = where === 'everywhere' ? SPREAD_MS * random() : 0;
     // A clock that was set back does not make it wait for longer.
-    const wait = Math.min(Math.max(0, this.#nextAt - clock.now()), Math.max(SPREAD_MS, this.#pauseMs()));
+    const wait = Math.min(Math.max(spread, this.#nextAt - clock.now()), Math.max(SPREAD_MS, this.#pauseMs()));
     this.#cancel = clock.after(wait, () => {
       this.#cancel = null;
       this.#writing = this.#write().finally(() => {

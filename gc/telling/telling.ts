@@ -21,8 +21,10 @@ export interface TellingOptions {
   readonly metrics: CollectorMetrics;
   readonly log: Log;
   readonly now: () => Instant;
-  /** Called when the gauges were set, or cannot be. */
-  readonly onMeasured?: () => void;
+  /** Is told of each archive with bytes of another checkpoint. */
+  readonly onTainted?: (archive: Archive) => void;
+  /** Called when the gauges were set, or cannot be; `everywhere` when policies have changed, as on all nodes. */
+  readonly onMeasured?: (where?: 'here' | 'everywhere') => void;
 }
 
 /** Clocks of one machine do not differ; a file that is this much younger than now has a wrong time. */
@@ -31,6 +33,8 @@ const FUTURE_MS = 60_000;
 /** What the collector says of what it sees, in the log and in metrics. */
 export class Telling {
   readonly #options: TellingOptions;
+  /** The resources that were told of. */
+  #told: readonly PolicyResource[] | null = null;
 
   constructor(options: TellingOptions) {
     this.#options = options;
@@ -56,7 +60,8 @@ export class Telling {
   archives(change: InventoryChange): void {
     const { inventory } = this.#options;
     const isAllNew = change.directoryChanged && change.directory.ok;
-    for (const archive of isAllNew ? inventory.archives() : change.added) this.#flag(archive, null);
+    if (isAllNew) inventory.forEachArchive((archive) => this.#flag(archive, null));
+    else for (const archive of change.added) this.#flag(archive, null);
     if (isAllNew) this.#sum();
     for (const { before, after } of change.modified) this.#flag(after, before);
   }
@@ -79,8 +84,11 @@ export class Telling {
 
   /** Which policies act, and which do not. */
   policies(): void {
-    const { active, notices, directory, metrics } = this.#options;
+    const { active, source, notices, directory, metrics, onMeasured } = this.#options;
     const { pending, elsewhere } = active;
+    const resources = source.resources();
+    if (this.#told !== null && resources !== this.#told) onMeasured?.('everywhere');
+    this.#told = resources;
     metrics.policies.set({ state: 'acting' }, active.set.size);
     metrics.policies.set({ state: 'pending' }, pending.length);
     notices.update(
@@ -145,6 +153,7 @@ export class Telling {
     if (staleTailBytes > 0 && before?.staleTailBytes !== staleTailBytes) {
       const what = `${formatBytes(staleTailBytes)} stand behind its end marker, possibly the memory of another container`;
       log.warn({ ...fields, staleTailBytes }, `${what}; spec.tainted says what becomes of such archives`);
+      this.#options.onTainted?.(archive);
     }
     if (modifiedAt > now + FUTURE_MS && before?.modifiedAt !== modifiedAt) {
       const time = new Date(modifiedAt).toISOString();

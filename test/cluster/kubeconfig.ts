@@ -29,6 +29,22 @@ export async function writeKubeconfig(file: string, { url, ca, user, credentials
   await writeFile(file, stringify(content), { mode: 0o600 });
 }
 
+/** Writes a kubeconfig of whoever has this token, readable by its owner only. */
+export async function writeTokenKubeconfig(
+  file: string,
+  { url, ca, token }: Pick<Access, 'url' | 'ca'> & { readonly token: string },
+): Promise<void> {
+  const content = {
+    apiVersion: 'v1',
+    kind: 'Config',
+    clusters: [{ name: 'test', cluster: { server: url, 'certificate-authority-data': base64(ca) } }],
+    users: [{ name: 'test', user: { token } }],
+    contexts: [{ name: 'test', context: { cluster: 'test', user: 'test' } }],
+    'current-context': 'test',
+  };
+  await writeFile(file, stringify(content), { mode: 0o600 });
+}
+
 /** Writes a copy of a kubeconfig whose API server is at another port of 127.0.0.1, say a pass-through's. */
 export async function copyKubeconfigToPort(source: string, port: number, target: string): Promise<void> {
   const document = parseDocument(await readFile(source, 'utf8'));

@@ -6,11 +6,18 @@ import { createServer } from 'node:net';
 const lowest = 20_000;
 const count = 10_000;
 
-/** A port of the loopback interface on which nobody listens. Somebody may still be faster than its user. */
+const given = new Set<number>();
+
+/**
+ * A port on which nobody listens, at no address of this machine; each is given once. Another process may still be
+ * faster than its user.
+ */
 export async function freePort(): Promise<number> {
   for (let attempt = 0; attempt < 100; attempt += 1) {
     const port = lowest + Math.floor(Math.random() * count);
-    if (await isFree(port)) return port;
+    if (given.has(port) || !(await isFree(port))) continue;
+    given.add(port);
+    return port;
   }
   throw new Error(`found no free port between ${lowest} and ${lowest + count - 1}`);
 }
@@ -18,7 +25,7 @@ export async function freePort(): Promise<number> {
 async function isFree(port: number): Promise<boolean> {
   const server = createServer();
   try {
-    server.listen(port, '127.0.0.1');
+    server.listen(port);
     await once(server, 'listening');
   } catch {
     return false;

@@ -104,6 +104,19 @@ function play(t: TestContext, { lists, watches, timing = {}, onPause }: Script) 
 }
 
 suite('list and watch', () => {
+  test('of all nodes that start at once, each lists at a time of its own', async (t) => {
+    const { informer, idle, pauses, listed } = play(t, {
+      lists: [list(10)],
+      watches: [{}],
+      timing: { startWithinMs: 10_000 },
+      onPause: () => assert.equal(listed.length, 0),
+    });
+    await informer.start();
+    await idle;
+    assert.deepEqual(pauses, [10_000]);
+    assert.equal(listed.length, 1);
+  });
+
   test('events change what is held; the watch goes on from the last version', async (t) => {
     const { informer, idle, values, versions, watched, parsed } = play(t, {
       lists: [list(10, object('a', 1), object('b', 2))],

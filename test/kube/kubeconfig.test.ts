@@ -65,6 +65,25 @@ suite('a kubeconfig', () => {
     assert.deepEqual(access, { server: new URL('https://api.example:6443'), impersonate: {} });
   });
 
+  test('of several files the first that has a thing counts, each with its own folder', async (t) => {
+    const first = await written(t, {
+      config: {
+        ...{ clusters: [], 'current-context': '' },
+        contexts: [{ name: 'x', context: { cluster: 'c', user: 'u', namespace: 'shop' } }],
+        users: [{ name: 'u', user: { tokenFile: 'token' } }],
+      },
+    });
+    const second = await written(t, { cluster: { 'certificate-authority': 'ca.crt' } });
+    const access = await readKubeconfig([first, '/nowhere/config', second]);
+    assert.equal(access.namespace, 'shop');
+    assert.equal(access.tokenFile, join(first, '..', 'token'));
+    assert.deepEqual(access.ca, { file: join(second, '..', 'ca.crt') });
+    await assert.rejects(
+      readKubeconfig(['/nowhere/a', '/nowhere/b']),
+      /\/nowhere\/a:\/nowhere\/b .*none of them/,
+    );
+  });
+
   test('acting as somebody else takes the groups along', async (t) => {
     const user = { as: 'jane', 'as-groups': ['a', 'b'], 'as-uid': '7', 'as-user-extra': { 'x/y': ['z'] } };
     assert.deepEqual((await readKubeconfig(await written(t, { user }))).impersonate, {

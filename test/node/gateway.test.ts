@@ -21,6 +21,9 @@ import { applyPolicy, callerWithRight, type Installed, install, kubectl, tokenOf
 import { type NodeWebhook, startWebhookProcess } from './gateway/webhook.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../cli/checkpoint-warden.js', import.meta.url));
+const ENFORCE_RIGHTS = fileURLToPath(
+  new URL('../../manifests/components/connect-enforce/rights.yaml', import.meta.url),
+);
 const SPEC = {
   namespacePolicies: [
     { namespace: 'shop', maxCheckpoints: 50, whenFull: 'RejectNew' },
@@ -311,6 +314,7 @@ test('a door that is down, and comes back', async () => {
 test('mode Enforce: through nodes/proxy passes what the door lets through, and nothing else', async (t) => {
   const clientConfig = { url: webhook.url, caBundle: cluster.ca };
   await cluster.apply(stringify(connectWebhookConfiguration({ clientConfig, mode: 'Enforce' })));
+  await kubectl(cluster, 'apply', '-f', ENFORCE_RIGHTS);
   // Denies whatever the webhook says.
   await kubectl(cluster, 'delete', 'validatingadmissionpolicybinding', 'checkpoint-warden-connect');
   await kubectl(cluster, 'delete', 'validatingadmissionpolicy', 'checkpoint-warden-connect');

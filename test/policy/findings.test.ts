@@ -10,6 +10,7 @@ import { document } from './build.ts';
 import { CONFLICTS } from './conflicts-table.ts';
 import { ROWS } from './findings-table.ts';
 import { assertGolden } from './golden.ts';
+import { scheduleFindings } from './schedule/findings-table.ts';
 
 const REFERENCE = readFileSync(join(import.meta.dirname, '../../docs/reference/findings.md'), 'utf8');
 /** Of files, before there is a resource: readers of files find these. */
@@ -25,7 +26,7 @@ const ALONE = ROWS.map((row) => ({
   findings: judge(row.document ?? document(row.spec), new PolicyCatalog()).findings,
 }));
 const BESIDE = CONFLICTS.map((row) => ({ name: row.name, findings: row.findings() }));
-const ALL = [...ALONE, ...BESIDE].flatMap((each) => each.findings);
+const ALL = [...[...ALONE, ...BESIDE].flatMap((each) => each.findings), ...scheduleFindings()];
 
 test('what an author is told of one resource', () => {
   const text = ALONE.map(({ name, findings }) => `# ${name}\n${told(findings)}`);

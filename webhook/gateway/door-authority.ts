@@ -74,6 +74,16 @@ export function sharedDoorTrust(pem: () => string): DoorTrust {
   };
 }
 
+/** @param file null: the authority that the webhook's own certificate is of */
+export function doorTrust(
+  file: string | null,
+  shared: () => string,
+  log: Log,
+  now: () => Instant,
+): DoorTrust {
+  return file === null ? sharedDoorTrust(shared) : new DoorAuthority(file, log, now);
+}
+
 /** Node takes a text without certificates for an authority that signs nothing. */
 async function read(file: string): Promise<string> {
   const certificates = (await readFile(file, 'utf8')).match(CERTIFICATE) ?? [];

@@ -16,10 +16,14 @@ export interface DoorAccess {
 /** One request to the door of a node. */
 export interface DoorRequest {
   readonly address: string;
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   readonly path: string;
   /** `Bearer …` */
   readonly authorization: string;
+  /** Further ones, of the gateway's own making. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** That its answer may have; default that of all. */
+  readonly bodyBytes?: number;
   /** Milliseconds from the request to the head of its answer. */
   readonly waitMs: number;
   readonly signal: AbortSignal;
@@ -136,7 +140,8 @@ export class DoorClient {
   }
 
   async #exchange(asked: DoorRequest, socket: TLSSocket): Promise<DoorOutcome> {
-    const { bodyMs, bodyBytes } = this.#bounds;
+    const { bodyMs } = this.#bounds;
+    const { bodyBytes = this.#bounds.bodyBytes } = asked;
     const { promise, resolve } = Promise.withResolvers<IncomingMessage | DoorOutcome>();
     const timer = setTimeout(() => resolve({ kind: 'slow' }), asked.waitMs);
     const outgoing = request({
@@ -150,6 +155,7 @@ export class DoorClient {
         'user-agent': 'checkpoint-warden',
         connection: 'close',
         authorization: asked.authorization,
+        ...asked.headers,
       },
     });
     outgoing.once('response', resolve);

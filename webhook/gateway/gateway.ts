@@ -226,7 +226,8 @@ function pathOf({ namespace, pod, container, timeoutSeconds }: Target): string {
   return `/checkpoint/${namespace}/${pod}/${container}${query}`;
 }
 
-function waitSecondsOf({ timeoutSeconds = 0 }: Target): number {
+/** How long a door may take for a checkpoint. */
+export function waitSecondsOf({ timeoutSeconds = 0 }: Pick<Target, 'timeoutSeconds'>): number {
   return TURN_SECONDS + Math.min(Math.max(timeoutSeconds, LEAST_SECONDS), MOST_SECONDS) + LEEWAY_SECONDS;
 }
 

@@ -9,7 +9,7 @@ import type { Instant } from '../../policy/types.ts';
 import type { TlsVersion } from '../tls.ts';
 import { BOUNDS, type Bounds } from './bounds.ts';
 import { Callers } from './callers.ts';
-import { DoorAuthority, sharedDoorTrust } from './door-authority.ts';
+import { doorTrust } from './door-authority.ts';
 import { type DoorAccess, DoorClient, type DoorClientBounds } from './door-client.ts';
 import { Gateway } from './gateway.ts';
 import { createGatewayMetrics, watchGateway } from './metrics.ts';
@@ -65,7 +65,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const bounds = { ...BOUNDS, ...options.bounds };
   const metrics = createGatewayMetrics(registry);
   let trusted = certificate.ca;
-  const trust = doors.ca === null ? sharedDoorTrust(() => trusted) : new DoorAuthority(doors.ca, log, now);
+  const trust = doorTrust(doors.ca, () => trusted, log, now);
   const gateway = new Gateway({
     callers: new Callers({ tokens, rights, bounds, now }),
     places,

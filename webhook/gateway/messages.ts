@@ -13,6 +13,11 @@ export interface GatewaySettings {
   /** What callers' tokens must be for; none: for the API server. */
   readonly audiences: readonly string[];
   readonly doors: Doors;
+  /** Where the aggregated API is served, and the gateway's own token for the doors; absent: nowhere. */
+  readonly api?: {
+    readonly listen: { readonly host: string; readonly port: number };
+    readonly token: string;
+  };
   readonly logLevel: LogLevel;
   readonly bounds?: Partial<Bounds>;
   /** By how much its thread comes behind the others for the processor, 0 to 19; default 19. */

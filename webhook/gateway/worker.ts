@@ -23,7 +23,7 @@ async function serve(port: MessagePort, data: ThreadData): Promise<void> {
     return;
   }
   port.on('message', async (message: ToThread) => {
-    if (message.kind === 'certificate') open.gateway.setCertificate(message.certificate);
+    if (message.kind === 'certificate') open.setCertificate(message.certificate);
     else if (message.kind === 'metrics') {
       tell({ kind: 'metrics', id: message.id, text: await registry.metrics() });
     } else {

@@ -15,6 +15,7 @@ import { until } from './until.ts';
 
 const PROGRAM = join(import.meta.dirname, '../../../cli/checkpoint-warden.js');
 const SECRETS = '/api/v1/namespaces/checkpoint-warden/secrets';
+const LOG_LINES = 30;
 
 /** Where the kubelet's and the controllers' part of a pod is played. */
 export interface PodPlace {
@@ -116,8 +117,21 @@ export class Pod {
 
   /** Resolves when the API server knows that it is ready, after so many restarts. */
   async untilReady(restarts = 0): Promise<void> {
-    await until(() => this.ready && this.#restarts >= restarts, `${this.name} is ready (${this.log})`);
+    await until(
+      () => this.ready && this.#restarts >= restarts,
+      `${this.name} is ready`,
+      () => this.#found(),
+    );
     await this.#told;
+  }
+
+  /** What there is to know of a pod that is not ready, for a person to read. */
+  async #found(): Promise<string> {
+    const { status, text } = await this.ask(this.#template.readiness);
+    const { child } = this.#server;
+    const process = hasExited(child) ? `ended (${child.signalCode ?? child.exitCode})` : 'is running';
+    const log = (await readFile(this.log, 'utf8')).trimEnd().split('\n').slice(-LOG_LINES).join('\n');
+    return `; it ${process} after ${this.#restarts} restarts, ${this.#template.readiness.path} answers ${status} ${text}; the end of its log:\n${log}`;
   }
 
   /** Asks a probe's question, as the kubelet does: without a look at the certificate. */

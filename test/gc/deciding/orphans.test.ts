@@ -58,6 +58,35 @@ describe('orphans', () => {
     await made.collector.stop();
   });
 
+  it('however many pods there are, they are asked for a second apart, and then less than once a minute', async () => {
+    const made = new CollectorBench([DELETE_ORPHANS]);
+    for (let each = 0; each < 60; each += 1) made.put(named(each), { pod: `cart-${each}` });
+    for (let each = 0; each < 60; each += 1)
+      made.pods.pods.set(`shop/cart-${each}`, { uid: 'uid-1', configHash: null });
+    await made.start();
+    await made.clock.advance(30_000);
+    assert.ok(made.pods.asked.length <= 31, `${made.pods.asked.length} in half a minute`);
+    await made.clock.advance(31_000);
+    assert.equal(new Set(made.pods.asked).size, 60);
+    const before = made.pods.asked.length;
+    await made.clock.advance(100 * MINUTE);
+    const again = made.pods.asked.slice(before);
+    assert.ok(again.length >= 55 && again.length <= 61, `${again.length} in 100 minutes`);
+    assert.ok(new Set(again).size >= 55, 'in turns');
+    await made.collector.stop();
+  });
+
+  it('a new archive of a pod that was asked for is no reason to wait', async () => {
+    const made = bench();
+    await made.start();
+    await made.clock.advance(10_000);
+    const before = made.pods.asked.length;
+    made.put(named(4), { ageMs: 0 });
+    await made.clock.advance(MINUTE + 10_000);
+    assert.deepEqual(made.pods.asked.slice(before), ['shop/cart']);
+    await made.collector.stop();
+  });
+
   it('looks nothing up where no rule deletes orphans', async () => {
     const made = bench();
     made.source.set(policy({ namespacePolicies: [{ namespace: 'shop', maxCheckpoints: 9 }] }));
@@ -71,7 +100,7 @@ describe('orphans', () => {
     const made = bench();
     made.source.set(policy({ globalPolicy: { diskPressure: { highWatermark: '90%' } } }));
     await made.start();
-    await made.clock.advance(1_000);
+    await made.clock.advance(3_000);
     assert.deepEqual(made.pods.asked.sort(), ['other/gone', 'shop/cart', 'shop/till']);
     await made.collector.stop();
   });

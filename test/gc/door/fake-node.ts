@@ -42,6 +42,9 @@ export class FakeNode {
   readonly evicted: string[] = [];
   policies: PolicySet | null = new PolicySet();
   more: Partial<DoorCore> = {};
+  madeBy: (file: string) => string | undefined = () => undefined;
+  /** The directory has changed. */
+  onChange: () => void = () => {};
   door: LiveDoor | null = null;
 
   constructor() {
@@ -71,10 +74,12 @@ export class FakeNode {
       files,
       directory: DIRECTORY,
       clock: () => clock.now(),
+      madeBy: (file) => this.madeBy(file),
       onChange: () => {
         if (!life.alive) return;
         arm();
         changed();
+        this.onChange();
       },
     });
     // As the collector does it: what grows is looked at when it may stand still.

@@ -82,6 +82,18 @@ test('a failure is told once and counted, and tried again ever more seldom', asy
   assert.equal(told.at(-1), "the node's object can be written again");
 });
 
+test('what changes on all nodes at once is not written by all at once', async () => {
+  await pass(20);
+  assert.equal(written.length, 1);
+  status = { archives: 2 };
+  reporter.wake('everywhere');
+  reporter.wake();
+  await clock.advance(4_000);
+  assert.equal(written.length, 1);
+  await clock.advance(2_000);
+  assert.equal(written.length, 2);
+});
+
 test('after the end nothing is written', async () => {
   reporter.wake();
   await reporter.stop();
