@@ -63,6 +63,16 @@ suite('webhook', () => {
       err,
       `checkpoint-warden: --listen 127.0.0.1:${port} cannot be listened on: it is in use; choose another address or port\n`,
     );
+    const scraped = await call([
+      ...['webhook', '--listen', '127.0.0.1:0', '--metrics', `127.0.0.1:${port}`],
+      ...['--policies', join(ROOT, 'examples/default.yaml'), '--log-level', 'silent'],
+      ...['--self-signed', 'localhost', '--write-ca', join(directory, 'ca.crt')],
+    ]);
+    assert.equal(scraped.code, 1);
+    assert.match(
+      scraped.err,
+      new RegExp(`^checkpoint-warden: --metrics 127.0.0.1:${port} cannot be listened on`),
+    );
   });
 
   test('a gateway needs a cluster, and the files that it names', async (context) => {
