@@ -8,19 +8,22 @@ import {
   startCollector,
 } from '../gc/main.ts';
 import { errorCode, explain } from '../gc/system/files.ts';
+import { keepHeapSmall } from '../gc/system/memory.ts';
 import { nodeFiles } from '../gc/system/node-files.ts';
 import { directoryNames } from '../gc/system/same-directory.ts';
 import type { CheckpointNodeWriter } from '../kube/checkpoint-nodes.ts';
 import type { KubeClient } from '../kube/client.ts';
+import type { EventOutcome, EventRecorder } from '../kube/events.ts';
 import type { PodLookup } from '../kube/types.ts';
 import { type Audit, auditFile, auditStream, prepareAuditFile } from '../observe/audit.ts';
 import { serveMetrics } from '../observe/listener.ts';
 import { createLog, type Logger } from '../observe/log.ts';
-import { createMetrics } from '../observe/metrics.ts';
+import { type CollectorMetrics, createMetrics } from '../observe/metrics.ts';
 import { formatBytes } from '../policy/quantity.ts';
 import type { Context, Output } from './context.ts';
 import { doorOptions, type PreparedDoor } from './door.ts';
 import { EXIT, InputError } from './errors.ts';
+import { eventTimes } from './event-times.ts';
 import { explainCommand } from './help.ts';
 import { directoryOption, flag, logLevelOption, optional, patternOption, repeated } from './options.ts';
 import { originOptions } from './origin.ts';
@@ -147,6 +150,7 @@ export function define(command: Command): (context: Context) => Promise<number> 
       metrics: measured,
       confirm: confirm(),
       progress,
+      onFilling: keepHeapSmall,
       ...given('stateDirectory', state()),
       ...given('audit', audited),
       ...given('rescanMs', rescan()),
@@ -154,12 +158,15 @@ export function define(command: Command): (context: Context) => Promise<number> 
       ...given('schedules', schedules?.part),
       ...given('nodeObject', await nodeObjectOf(client, node())),
     };
+    const events = once() ? null : await eventsOf(client, node(), measured, log);
     const scraped = metrics();
     const listener = scraped && (await serveMetrics(measured.registry, scraped));
     try {
       if (once()) return await runOnce(collector, signal, context);
-      return await runUntilStopped(await startCollector(collector, signal), signal);
+      const running = await startCollector({ ...collector, ...(events && { events }) }, signal);
+      return await runUntilStopped(running, signal);
     } finally {
+      await events?.stop();
       await listener?.close();
       await schedules?.stop();
       await prepared?.stop();
@@ -212,6 +219,20 @@ async function nodeObjectOf(
   if (client === null || node === undefined) return undefined;
   const { checkpointNodeWriter } = await import('../kube/checkpoint-nodes.ts');
   return checkpointNodeWriter(client, node);
+}
+
+/** Events, where the node has a name in the cluster. */
+async function eventsOf(
+  client: KubeClient | null,
+  node: string | undefined,
+  { events }: CollectorMetrics,
+  log: Logger,
+): Promise<EventRecorder | null> {
+  if (client === null || node === undefined) return null;
+  const { EventRecorder } = await import('../kube/events.ts');
+  const named = { controller: 'checkpoint-warden/collector', instance: node };
+  const onOutcome = (outcome: EventOutcome) => events.inc({ outcome });
+  return new EventRecorder({ client, ...named, ...eventTimes, onOutcome, log });
 }
 
 /** @param isDry nothing is recorded then, so nothing is made for it. */

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { hostname } from 'node:os';
 import type { Command } from 'commander';
 import { errorCode } from '../gc/system/files.ts';
 import type { KubeClient } from '../kube/client.ts';
@@ -11,6 +12,7 @@ import { SOURCE_TIMING } from '../webhook/timings.ts';
 import { certificateOptions } from './certificates.ts';
 import type { Context } from './context.ts';
 import { EXIT, Refusal } from './errors.ts';
+import { eventTimes } from './event-times.ts';
 import { gatewayOptions } from './gateway.ts';
 import { explainCommand } from './help.ts';
 import { logLevelOption, optional, required } from './options.ts';
@@ -120,13 +122,18 @@ const LISTEN_ERRORS: ReadonlyMap<string, string> = new Map([
 
 /** What the collectors say, and where it is written. */
 async function statusOf(client: KubeClient, log: Log): Promise<StatusPart> {
-  const [{ checkpointNodes }, { policyStatusWriter }] = await Promise.all([
+  const [{ checkpointNodes }, { policyStatusWriter }, { EventRecorder }] = await Promise.all([
     import('../kube/checkpoint-nodes.ts'),
     import('../kube/policy-status.ts'),
+    import('../kube/events.ts'),
   ]);
   return {
     nodes: () => checkpointNodes({ client, log, timing: SOURCE_TIMING }),
     writer: policyStatusWriter(client),
+    events: (onOutcome) => {
+      const named = { controller: 'checkpoint-warden/webhook', instance: hostname() };
+      return new EventRecorder({ client, ...named, ...eventTimes, onOutcome, log });
+    },
   };
 }
 

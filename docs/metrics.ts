@@ -1,4 +1,5 @@
 import { Registry } from 'prom-client';
+import { watchCertificate } from '../certs/metrics.ts';
 import { createDoorMetrics, watchDoor } from '../gc/door/metrics.ts';
 import { createMetrics as collectorMetrics } from '../observe/metrics.ts';
 import { fieldsOf, own } from '../policy/json.ts';
@@ -17,6 +18,7 @@ export interface DescribedMetric {
 export function describedMetrics(): ReadonlyMap<string, readonly DescribedMetric[]> {
   const door = new Registry();
   createDoorMetrics(door);
+  watchCertificate(door, NO_CERTIFICATES);
   watchDoor(door, { reserved: () => [], turns: () => ({ busy: 0, waiting: 0 }) });
   const gateway = new Registry();
   createGatewayMetrics(gateway);
@@ -45,4 +47,5 @@ const NO_SOURCE = { isFresh: () => false, resources: () => [], problems: () => [
 
 const NO_CERTIFICATES = {
   describe: () => ({ origin: '', names: [], notBefore: 0, notAfter: 0, problem: null }),
+  current: () => ({ certificate: '', key: '', ca: '' }),
 };

@@ -31,6 +31,7 @@ export interface CollectorMetrics {
   readonly podLookups: Counter<'result'>;
   readonly orphanProofs: Gauge;
   readonly lostAuditRecords: Gauge;
+  readonly events: Counter<'outcome'>;
 }
 
 const PREFIX = 'checkpoint_warden_';
@@ -96,6 +97,11 @@ export function createMetrics(options: { readonly ofProcess?: boolean } = {}): C
     ),
     podLookups: counterBy('result', 'pod_lookups_total', 'Look-ups of pods: found, absent, error.'),
     orphanProofs: gauge('orphan_proofs', 'Archives whose pod is known to be gone.'),
+    events: counterBy(
+      'outcome',
+      'events_total',
+      'Kubernetes Events: written, dropped (too many at once, or nobody to read them) or failed.',
+    ),
     lostAuditRecords: gauge('lost_audit_records', 'Audit records that could not be written since the start.'),
   };
 }

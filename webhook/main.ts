@@ -145,7 +145,11 @@ async function start(options: WebhookOptions, parts: AsyncDisposableStack): Prom
   await source.start();
   catalog = new LiveCatalog(source, now);
   const status =
-    options.status && openStatus({ ...options.status, source, log, now, onWrite: metrics.statusWritten });
+    options.status &&
+    openStatus({
+      ...{ ...options.status, source, log, now },
+      ...{ onWrite: metrics.statusWritten, onEvent: metrics.eventWritten },
+    });
   if (status) parts.defer(() => status.stop());
 
   const url = `https://${urlHost(server.address)}:${server.port}`;

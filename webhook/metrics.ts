@@ -1,5 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { watchCertificate } from '../certs/metrics.ts';
 import type { CertificateSource } from '../certs/source.ts';
+import type { EventOutcome } from '../kube/events.ts';
 import type { Exposition } from '../observe/listener.ts';
 import { LAG_MS } from '../observe/metrics.ts';
 import { remembered } from '../policy/remembered.ts';
@@ -24,11 +26,13 @@ export interface Metrics {
   gatewayCrashed(): void;
   /** The status of a policy was written, or was not. */
   statusWritten(outcome: StatusWrite): void;
+  /** An Event was written, or was not. */
+  eventWritten(outcome: EventOutcome): void;
 }
 
 export function createMetrics(
   source: Pick<PolicySource, 'isFresh' | 'staleness' | 'resources' | 'problems'>,
-  certificates: Pick<CertificateSource, 'describe'>,
+  certificates: Pick<CertificateSource, 'describe' | 'current'>,
 ): Metrics {
   const registry = new Registry();
   const registers = [registry];
@@ -79,6 +83,12 @@ export function createMetrics(
     labelNames: ['outcome'] as const,
     registers,
   });
+  const events = new Counter({
+    name: 'checkpoint_warden_events_total',
+    help: 'Kubernetes Events: written, dropped (too many at once, or nobody to read them) or failed.',
+    labelNames: ['outcome'] as const,
+    registers,
+  });
   const gauge = (name: string, help: string, value: () => number) =>
     new Gauge({
       name: `checkpoint_warden_${name}`,
@@ -88,12 +98,7 @@ export function createMetrics(
         this.set(value());
       },
     });
-  gauge('certificate_expiry_timestamp_seconds', 'When the served certificate expires, Unix time.', () => {
-    return certificates.describe().notAfter / 1000;
-  });
-  gauge('certificate_problem', '1 while a newer certificate cannot be taken.', () => {
-    return certificates.describe().problem === null ? 0 : 1;
-  });
+  watchCertificate(registry, certificates);
   gauge('policy_source_fresh', '1 while the policies are known to be current.', () =>
     Number(source.isFresh()),
   );
@@ -127,6 +132,7 @@ export function createMetrics(
     rightUnknown: () => unknownRights.inc(),
     tlsFailed: (code) => tlsErrors.inc({ code }),
     gatewayCrashed: () => crashes.inc(),
+    eventWritten: (outcome) => events.inc({ outcome }),
     statusWritten: (outcome) => statusWrites.inc({ outcome }),
   };
 }

@@ -40,7 +40,8 @@ function explicit(request: WriteRequest, bench: Bench, right: Right): Answer {
   return allowed([], { patch: [...defaultsPatch(request.object), ...operations], warnings });
 }
 
-export async function rightOf(answer: Promise<boolean>): Promise<Right> {
+/** @param answer of `Rights` */
+export async function rightOf(answer: Promise<boolean> | boolean): Promise<Right> {
   try {
     return { mayGovern: await answer };
   } catch (error) {

@@ -187,6 +187,21 @@ suite('webhook', () => {
       '--door-token is for --connect-mode Enforce: give that, too',
     ],
     [
+      'an API without a gateway',
+      [...SERVED, '--api', ':9445'],
+      '--api is served beside the gateway: give --gateway ADDRESS:PORT, too',
+    ],
+    [
+      "an API on the gateway's port",
+      [...SERVED, '--gateway', ':9444', '--door-ca', 'x', '--api', ':9444'],
+      '--api and --gateway both name port 9444: give each a port of its own',
+    ],
+    [
+      "an API's token without an API",
+      [...SERVED, '--api-token', 'x'],
+      '--api-token is for the aggregated API: give --api ADDRESS:PORT, too',
+    ],
+    [
       'a name that is never named',
       [...SERVED, '--connect-mode', 'Enforce', '--gateway-url', 'https://gateway'],
       '--gateway-url is named by --connect-mode Deny alone: leave out one of the two',

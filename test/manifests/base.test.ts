@@ -34,10 +34,12 @@ test('the programs have the rights that they use, and no others', async () => {
     resources: ['checkpointrestoreoperators'],
     verbs: ['list', 'watch'],
   };
+  const events = { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] };
   assert.deepEqual(await rulesOf('webhook-rbac.yaml', 'checkpoint-warden-webhook'), [
     { ...policies, resources: [...policies.resources, 'checkpointschedules'] },
     { apiGroups: ['criu.org'], resources: ['checkpointrestoreoperators/status'], verbs: ['patch'] },
     { apiGroups: ['criu.org'], resources: ['checkpointnodes'], verbs: ['list', 'watch'] },
+    events,
     { apiGroups: ['authorization.k8s.io'], resources: ['subjectaccessreviews'], verbs: ['create'] },
     { apiGroups: ['authentication.k8s.io'], resources: ['tokenreviews'], verbs: ['create'] },
     { apiGroups: [''], resources: ['pods', 'nodes'], verbs: ['get', 'list', 'watch'] },
@@ -54,5 +56,6 @@ test('the programs have the rights that they use, and no others', async () => {
     { apiGroups: ['criu.org'], resources: ['checkpointnodes'], verbs: ['create', 'patch'] },
     { apiGroups: ['criu.org'], resources: ['checkpointnodes/status'], verbs: ['patch'] },
     { apiGroups: [''], resources: ['nodes'], verbs: ['get'] },
+    events,
   ]);
 });

@@ -88,9 +88,21 @@ test('a checkpoint by the door of each node and by the gateway, and none beyond 
       ),
     ];
     assert.deepEqual(await archivesOf(node.checkpointDirectory, 'shop'), files);
-    const third = await askDoor(`https://${node.address}:10350`, doors, path, { token });
-    assert.equal(third.status, 507, third.body);
+    for (let more = 0; more < 2; more += 1) {
+      const third = await askDoor(`https://${node.address}:10350`, doors, path, { token });
+      assert.equal(third.status, 507, third.body);
+    }
   }
+  // The second of a kind is counted, ten seconds later.
+  await eventually(async () => {
+    for (const { name } of cluster.nodes) {
+      const pod = await kubectl(cluster, 'describe', 'pod', `cart-${name}`, '-n', 'shop');
+      assert.match(
+        pod,
+        /Warning +CheckpointRefused .*\(x2 over .*container main: .*has 3 archives, 2 allowed/,
+      );
+    }
+  }, 40_000);
 });
 
 /** Of one of the webhook's pods. */
@@ -136,6 +148,36 @@ test('kubectl get ckn shows each node, and a collector writes its own alone', as
   assert.match(foreign.stderr, /a collector writes the CheckpointNode of its own node alone/);
 });
 
+test('kubectl get cro shows a policy in force, and what waits for a word and says which', async (t) => {
+  const row = async () => (await kubectl(cluster, 'get', 'cro', '-n', NAMESPACE)).trim().split('\n');
+  const [header = ''] = await row();
+  assert.match(header, /^NAME +ACCEPTED +CONFLICTED +ENFORCED +CONFIRMING +ARCHIVES +SIZE +AGE$/);
+  await eventually(
+    async () => assert.match((await row())[1] ?? '', /^quotas +True +False +True +False +4 /),
+    40_000,
+  );
+  const breaker = 'circuitBreaker: {maxShare: 10%, minArchives: 1}, namespacePolicies';
+  await cluster.apply(
+    POLICY.replace('maxCheckpoints: 2', 'maxCheckpoints: 1').replace('namespacePolicies', breaker),
+  );
+  const waiting = 'jsonpath={.status.conditions[?(@.type=="Confirming")].message}';
+  const command = await eventually(async () => {
+    const message = await kubectl(cluster, 'get', 'cro', 'quotas', '-n', NAMESPACE, '-o', waiting);
+    assert.match(message, /^would delete 2 of 4 archives \(.*\) at once on 2 nodes \(node1, node2\)/);
+    return message.replace(/.*let it: kubectl /, '');
+  }, 40_000);
+  t.diagnostic((await row()).join('\n'));
+  await kubectl(cluster, ...command.split(' '));
+  await eventually(
+    async () => assert.match((await row())[1] ?? '', /^quotas +True +False +True +False +2 /),
+    40_000,
+  );
+  const described = await kubectl(cluster, 'describe', 'cro', 'quotas', '-n', NAMESPACE);
+  assert.match(described, /Warning +ConfirmationNeeded /);
+  assert.match(described, /Normal +CheckpointDeleted .*on node node1 archives were deleted: there were more/);
+  t.diagnostic(described.slice(described.indexOf('Status:')));
+});
+
 async function caFile(): Promise<string> {
   const file = join(cluster.directory, 'ca.crt');
   await writeFile(file, cluster.ca);
@@ -173,6 +215,7 @@ const USED_ELSEWHERE: ReadonlyMap<string, string> = new Map([
     'collector: create nodes/checkpoint',
     'asked for at the kubelet, which asks the API server in its own name',
   ],
+  ['webhook: patch events.events.k8s.io', 'where a condition turns again and again: e2e/rights.test.ts'],
   ['webhook: get nodes', 'of a node that the watch has not shown yet: gateway.test.ts'],
   ['webhook: get pods', 'of a pod that the watch has not shown yet: gateway.test.ts'],
   [
