@@ -3,6 +3,7 @@ import type { KubeletUsageOptions } from '../gc/schedule/usage.ts';
 import { systemClock } from '../gc/system/clock.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Logger } from '../observe/log.ts';
+import type { Schedule } from '../policy/schedule/types.ts';
 
 export interface PreparedSchedules {
   readonly part: SchedulePart;
@@ -65,5 +66,26 @@ export async function prepareSchedules(
     async stop() {
       await Promise.all([read.stop(), pods.stop()]);
     },
+  };
+}
+
+/** The schedules of a cluster, for whoever only looks at them; their kind may be installed later. */
+export async function watchSchedules(
+  client: KubeClient,
+  log: Logger,
+): Promise<{ values(): readonly Schedule[]; stop(): Promise<void> }> {
+  const [{ scheduleInformer }, { readSchedule }, { WatchedObjects }] = await Promise.all([
+    import('../kube/schedules.ts'),
+    import('../policy/schedule/read.ts'),
+    import('../gc/schedule/watched.ts'),
+  ]);
+  const watched = new WatchedObjects({
+    ...{ what: 'schedules', timers: systemClock, log },
+    make: () => scheduleInformer(client, (object) => readSchedule(object).schedule, { log }),
+  });
+  watched.want(true);
+  return {
+    values: () => watched.values()?.flatMap((each) => each ?? []) ?? [],
+    stop: () => watched.stop(),
   };
 }

@@ -17,12 +17,14 @@ import { gatewayOptions } from './gateway.ts';
 import { explainCommand } from './help.ts';
 import { logLevelOption, optional, required } from './options.ts';
 import { type Origin, originOptions } from './origin.ts';
+import { watchSchedules } from './schedules.ts';
 import { type Address, address } from './values.ts';
 
 const EXPLANATION = `
 Serves /mutate and /validate for the API server: policies get their defaults, unsound and conflicting ones are
 refused, and authors are told what they may not govern. With --policies there is no API server to ask, so whoever
-applies a policy is taken for an administrator; that is for trying things out.
+applies a policy is taken for an administrator; that is for trying things out. /mutate-schedules and
+/validate-schedules do the same for schedules; /mutate-pods gives pods that ask for it time for a checkpoint at their end.
 
 With --gateway it serves POST /checkpoint/NAMESPACE/POD/CONTAINER for the whole cluster, in a thread and on a port of
 its own: it finds the pod's node and passes the request with the caller's bearer token on to the door of that node.
@@ -74,6 +76,7 @@ export function define(command: Command): (context: Context) => Promise<number> 
     const { source, client } = origin;
     const opened = await certificate.open(client, log);
     const ways = await prepared.open(origin, opened, log);
+    const schedules = client && (await watchSchedules(client, log));
     const scraped = metrics();
     const webhook = await startWebhook({
       listen: listening,
@@ -81,6 +84,7 @@ export function define(command: Command): (context: Context) => Promise<number> 
       certificates: opened,
       reviewer: await reviewerOf(client),
       log,
+      ...(schedules && { schedules: schedules.values }),
       ...ways,
       ...(client && { status: await statusOf(client, log) }),
       ...(scraped && { metrics: scraped }),
@@ -89,6 +93,7 @@ export function define(command: Command): (context: Context) => Promise<number> 
     });
     if (!stopped.aborted) await once(stopped, 'abort');
     await webhook.stop();
+    await schedules?.stop();
     client?.close();
     return EXIT.done;
   };

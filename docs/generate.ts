@@ -1,8 +1,11 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import { PLUGIN } from '../cli/kubectl/program.ts';
 import { wholeProgram } from '../cli/program.ts';
 import { NODE_KIND, NODE_STATUS } from '../policy/node-schema.ts';
+import { SCHEDULE_KIND, SCHEDULE_SPEC } from '../policy/schedule/schema.ts';
+import { SCHEDULE_STATUS } from '../policy/schedule/status-schema.ts';
 import { API_VERSION, KIND, type Schema, SPEC } from '../policy/schema.ts';
 import { POLICY_STATUS } from '../policy/status-schema.ts';
 import { describedMetrics } from './metrics.ts';
@@ -26,6 +29,25 @@ export function policyReference(): string {
     `A policy is a \`${KIND}\` of \`${API_VERSION}\`, namespaced. Its whole meaning is in the guide; \`kubectl explain checkpointrestoreoperators.spec\` shows the same texts.`,
     ...sections,
     `## In every policy\n\nIn \`spec.globalPolicy\` and in each entry of the three lists.\n\n${fieldTable(Object.entries(shared), [])}`,
+  ]
+    .map((part) => part.trim())
+    .join('\n\n')
+    .concat('\n');
+}
+
+/** docs/reference/schedule.md: every field of a schedule and of its status, out of the schemas. */
+export function scheduleReference(): string {
+  const sections = [...objectsIn('spec', SCHEDULE_SPEC), ...objectsIn('status', SCHEDULE_STATUS)].map(
+    ([path, schema]) => {
+      const about = schema.description === undefined ? '' : `${schema.description}\n\n`;
+      return `## ${path}\n\n${about}${fieldTable(Object.entries(schema.properties ?? {}), schema.required ?? [])}`;
+    },
+  );
+  return [
+    NOTICE,
+    '# Fields of a schedule',
+    `A schedule is a \`${SCHEDULE_KIND}\` of \`${API_VERSION}\`, namespaced. How it acts is in [the guide](../guide/schedules.md); \`kubectl explain cks.spec\` shows the same texts.`,
+    ...sections,
   ]
     .map((part) => part.trim())
     .join('\n\n')
@@ -104,14 +126,19 @@ function defaultText(schema: Schema): string {
 
 /** docs/reference/commands.md: the help of every command, as `--help` prints it. */
 export async function commandReference(): Promise<string> {
-  const program = await wholeProgram();
-  const sections = program.commands.map((command) => `## ${command.name()}\n\n${helpBlock(command)}`);
+  const [program, plugin] = [await wholeProgram(), await wholeProgram(PLUGIN)];
+  const sectionsOf = ({ commands }: Command, level: string) =>
+    commands.map((command) => `${level} ${command.name()}\n\n${helpBlock(command)}`);
   return [
     NOTICE,
     '# Commands',
     `From a checkout write \`npm start --\` for \`${program.name()}\`.`,
     helpBlock(program),
-    ...sections,
+    ...sectionsOf(program, '##'),
+    `## ${plugin.name()}`,
+    'The plugin of kubectl; [the guide](../guide/plugin.md) says how it is installed.',
+    helpBlock(plugin),
+    ...sectionsOf(plugin, '###'),
   ]
     .join('\n\n')
     .concat('\n');
@@ -152,6 +179,7 @@ export function metricsReference(): string {
 export async function generatedDocs(): Promise<ReadonlyMap<string, string>> {
   return new Map([
     ['docs/reference/policy.md', policyReference()],
+    ['docs/reference/schedule.md', scheduleReference()],
     ['docs/reference/status.md', statusReference()],
     ['docs/reference/commands.md', await commandReference()],
     ['docs/reference/metrics.md', metricsReference()],

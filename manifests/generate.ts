@@ -1,8 +1,10 @@
 import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
+import { apiService } from './api.ts';
 import { connectPolicy, connectWebhookConfiguration } from './connect.ts';
 import { customResourceDefinition, nodeResourceDefinition } from './crd.ts';
+import { scheduleResourceDefinition } from './crd-schedule.ts';
 import { dashboard } from './dashboard.ts';
 import { webhookConfigurations } from './objects.ts';
 
@@ -20,6 +22,14 @@ export const NODE_CRD_FILE = fileURLToPath(new URL('base/crd-node.yaml', import.
 export function nodeCrdText(): string {
   const note = '# Generated from policy/node-schema.ts by `npm run manifests`; a test compares the two.\n';
   return note + yaml(nodeResourceDefinition());
+}
+
+export const SCHEDULE_CRD_FILE = fileURLToPath(new URL('base/crd-schedule.yaml', import.meta.url));
+
+export function scheduleCrdText(): string {
+  const note =
+    '# Generated from policy/schedule/schema.ts by `npm run manifests`; a test compares the two.\n';
+  return note + yaml(scheduleResourceDefinition());
 }
 
 /** Where the guard of `nodes/proxy` stands: the policy, which needs no webhook, and the webhook's registration. */
@@ -51,6 +61,14 @@ export function policyWebhooksText(): string {
   return note('objects.ts') + configurations.map(yaml).join('---\n');
 }
 
+/** Where the registration of the aggregated API stands: apart from all else, for it is applied last. */
+export const API_SERVICE_FILE = fileURLToPath(new URL('registration/apiservice.yaml', import.meta.url));
+
+/** Without a caBundle as well. */
+export function apiServiceText(): string {
+  return note('api.ts') + yaml(apiService({ service: { ...SERVICE, port: 6443 } }));
+}
+
 /** Where the dashboard for Grafana stands. */
 export const DASHBOARD_FILE = fileURLToPath(new URL('monitoring/dashboard.json', import.meta.url));
 
@@ -65,8 +83,10 @@ function yaml(object: object): string {
 if (import.meta.main) {
   await writeFile(CRD_FILE, crdText());
   await writeFile(NODE_CRD_FILE, nodeCrdText());
+  await writeFile(SCHEDULE_CRD_FILE, scheduleCrdText());
   await writeFile(CONNECT_POLICY_FILE, connectPolicyText());
   await writeFile(CONNECT_WEBHOOK_FILE, connectWebhookText());
   await writeFile(DASHBOARD_FILE, dashboardText());
   await writeFile(POLICY_WEBHOOKS_FILE, policyWebhooksText());
+  await writeFile(API_SERVICE_FILE, apiServiceText());
 }

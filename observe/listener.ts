@@ -1,8 +1,15 @@
 import { createServer } from 'node:http';
-import type { Registry } from 'prom-client';
+
+/** What is measured, as text; prom-client's registries have this shape. */
+export interface Exposition {
+  readonly contentType: string;
+  metrics(): Promise<string>;
+}
 
 export interface MetricsListener {
   readonly port: number;
+  /** `http://127.0.0.1:9090/metrics` */
+  readonly url: string;
   close(): Promise<void>;
 }
 
@@ -11,6 +18,11 @@ export interface ListenAddress {
   /** Absent: all addresses of the machine. */
   readonly host?: string;
   /** 0 takes a free one. */
+  readonly port: number;
+}
+
+interface Bound {
+  readonly address: string;
   readonly port: number;
 }
 
@@ -23,7 +35,7 @@ const SLOWEST_REQUEST_MS = 5_000;
  * @param isHealthy asked by `/healthz`, which answers 503 where it says no.
  */
 export async function serveMetrics(
-  registry: Registry,
+  exposition: Exposition,
   address: ListenAddress,
   isHealthy: () => boolean = () => true,
 ): Promise<MetricsListener> {
@@ -39,8 +51,8 @@ export async function serveMetrics(
     }
     const path = request.url?.split('?', 1)[0];
     if (path === '/metrics') {
-      registry.metrics().then(
-        (text) => answer(200, registry.contentType, text),
+      exposition.metrics().then(
+        (text) => answer(200, exposition.contentType, text),
         () => answer(500, 'text/plain', 'the metrics cannot be collected\n'),
       );
     } else if (path === '/healthz') {
@@ -52,9 +64,10 @@ export async function serveMetrics(
   });
   server.requestTimeout = SLOWEST_REQUEST_MS;
   server.headersTimeout = SLOWEST_REQUEST_MS;
-  const port = await listen(server, address);
+  const bound = await listen(server, address);
   return {
-    port,
+    port: bound.port,
+    url: `http://${urlHost(bound.address)}:${bound.port}/metrics`,
     async close() {
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeAllConnections();
@@ -63,7 +76,12 @@ export async function serveMetrics(
   };
 }
 
-async function listen(server: ReturnType<typeof createServer>, address: ListenAddress): Promise<number> {
+/** An IPv6 address in brackets. */
+export function urlHost(address: string): string {
+  return address.includes(':') ? `[${address}]` : address;
+}
+
+async function listen(server: ReturnType<typeof createServer>, address: ListenAddress): Promise<Bound> {
   const name = `${address.host ?? ''}:${address.port}`;
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) =>
@@ -79,5 +97,5 @@ async function listen(server: ReturnType<typeof createServer>, address: ListenAd
     server.listen({ port: address.port, ...(address.host && { host: address.host }) }, resolve);
   });
   const bound = server.address();
-  return typeof bound === 'object' && bound !== null ? bound.port : address.port;
+  return typeof bound === 'object' && bound !== null ? bound : { address: '', port: address.port };
 }

@@ -27,6 +27,7 @@ const WHY: ReadonlyMap<unknown, string> = new Map([
   ['pressure', 'the disk was too full'],
   ['tainted', 'it held bytes of another checkpoint'],
   ['unidentified', 'nobody could tell whose it was'],
+  ['retain', 'there were more than its schedule keeps'],
 ]);
 
 /**

@@ -5,6 +5,7 @@ import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parseAllDocuments, stringify } from 'yaml';
 import { fieldsOf } from '../../policy/json.ts';
+import { call } from '../cli/call.ts';
 import { eventually } from '../cluster/eventually.ts';
 import { findProductImage, productImage } from '../cluster/image/image.ts';
 import { type Cluster, startCluster } from '../cluster/nodes/cluster.ts';
@@ -67,6 +68,17 @@ test('kubectl apply of a policy is judged', async () => {
   await cluster.apply(POLICY);
   const stored = await kubectl(cluster, 'get', 'cro', 'quotas', '-n', NAMESPACE, '-o', 'yaml');
   assert.match(stored, /checkpointing: Allow/);
+});
+
+test('the doctor finds it sound', async () => {
+  await eventually(async () => {
+    const { code, out } = await call(['doctor', '--kubeconfig', cluster.kubeconfig, '-o', 'json']);
+    const { checks }: { checks: { name: string; verdict: string; message: string }[] } = JSON.parse(out);
+    // How full the disk of this machine is, is not the installation's.
+    const ill = checks.filter(({ name, verdict }) => name !== 'disk' && verdict !== 'ok');
+    assert.deepEqual(ill, []);
+    assert.ok(code === 0 || checks.some(({ name, verdict }) => name === 'disk' && verdict === 'fail'));
+  }, 60_000);
 });
 
 test('a checkpoint by the door of each node and by the gateway, and none beyond the limit', async () => {
@@ -215,6 +227,10 @@ const USED_ELSEWHERE: ReadonlyMap<string, string> = new Map([
     'collector: create nodes/checkpoint',
     'asked for at the kubelet, which asks the API server in its own name',
   ],
+  ['collector: get nodes/stats', 'asked for at the kubelet, which asks the API server in its own name'],
+  ['collector: list pods', 'while there is a schedule: schedule.test.ts'],
+  ['collector: watch pods', 'while there is a schedule: schedule.test.ts'],
+  ['collector: patch checkpointschedules/status.criu.org', 'while there is a schedule: schedule.test.ts'],
   ['webhook: patch events.events.k8s.io', 'where a condition turns again and again: e2e/rights.test.ts'],
   ['webhook: get nodes', 'of a node that the watch has not shown yet: gateway.test.ts'],
   ['webhook: get pods', 'of a pod that the watch has not shown yet: gateway.test.ts'],
