@@ -7,19 +7,22 @@ import {
   type Summary,
   startCollector,
 } from '../gc/main.ts';
+import { keepHeapSmall } from '../gc/system/memory.ts';
 import { nodeFiles } from '../gc/system/node-files.ts';
 import { directoryNames } from '../gc/system/same-directory.ts';
 import type { CheckpointNodeWriter } from '../kube/checkpoint-nodes.ts';
 import type { KubeClient } from '../kube/client.ts';
+import type { EventOutcome, EventRecorder } from '../kube/events.ts';
 import type { PodLookup } from '../kube/types.ts';
 import { serveMetrics } from '../observe/listener.ts';
 import { createLog, type Logger } from '../observe/log.ts';
-import { createMetrics } from '../observe/metrics.ts';
+import { type CollectorMetrics, createMetrics } from '../observe/metrics.ts';
 import { formatBytes } from '../policy/quantity.ts';
 import { auditOptions } from './audit.ts';
 import type { Context, Output } from './context.ts';
 import { doorOptions, type PreparedDoor } from './door.ts';
 import { EXIT, InputError } from './errors.ts';
+import { eventTimes } from './event-times.ts';
 import { explainCommand } from './help.ts';
 import { directoryOption, flag, logLevelOption, optional, patternOption, repeated } from './options.ts';
 import { originOptions } from './origin.ts';
@@ -76,7 +79,7 @@ export function define(command: Command): (context: Context) => Promise<number> 
   const startWithin = optional(
     command,
     '--start-within <duration>',
-    'ask the API server for the policies within this time, at random, so that nodes that start together do not ask together (default: at once)',
+    'ask the API server for policies and schedules within this time, at random, so that nodes that start together do not ask together (default: at once)',
     duration,
   );
   const door = doorOptions(command);
@@ -127,7 +130,7 @@ export function define(command: Command): (context: Context) => Promise<number> 
     const audited = audit({ isDry: dryRun(), log, out: context.out });
     const { source, client } = await open(log, directoryNames(where, nodeFiles));
     const prepared = (await prepareDoor?.(client, log)) ?? null;
-    const schedules = await schedulesOf(client, node(), prepared, log);
+    const schedules = await schedulesOf(client, node(), prepared, log, startWithin());
     const measured = createMetrics();
     const collector: CollectorOptions = {
       directory: where,
@@ -141,6 +144,7 @@ export function define(command: Command): (context: Context) => Promise<number> 
       metrics: measured,
       confirm: confirm(),
       progress,
+      onFilling: keepHeapSmall,
       ...given('stateDirectory', state()),
       ...given('audit', audited),
       ...given('rescanMs', rescan()),
@@ -148,12 +152,17 @@ export function define(command: Command): (context: Context) => Promise<number> 
       ...given('schedules', schedules?.part),
       ...given('nodeObject', await nodeObjectOf(client, node())),
     };
+    const events = once() ? null : await eventsOf(client, node(), measured, log);
     const scraped = metrics();
-    const listener = scraped && (await serveMetrics(measured.registry, scraped));
+    let isReady = false;
+    const listener = scraped && (await serveMetrics(measured.registry, scraped, () => isReady));
     try {
       if (once()) return await runOnce(collector, signal, context);
-      return await runUntilStopped(await startCollector(collector, signal), signal);
+      const running = await startCollector({ ...collector, ...(events && { events }) }, signal);
+      isReady = true;
+      return await runUntilStopped(running, signal);
     } finally {
+      await events?.stop();
       await listener?.close();
       await schedules?.stop();
       await prepared?.stop();
@@ -192,10 +201,11 @@ async function schedulesOf(
   node: string | undefined,
   door: PreparedDoor | null,
   log: Logger,
+  startWithinMs: number | undefined,
 ): Promise<PreparedSchedules | null> {
   if (client === null || node === undefined || door === null) return null;
   const { prepareSchedules } = await import('./schedules.ts');
-  return prepareSchedules(client, node, door.kubelet, log);
+  return prepareSchedules(client, node, door.kubelet, log, startWithinMs);
 }
 
 /** Only of a node whose name was given: the host's may be another's in the cluster. */
@@ -206,6 +216,20 @@ async function nodeObjectOf(
   if (client === null || node === undefined) return undefined;
   const { checkpointNodeWriter } = await import('../kube/checkpoint-nodes.ts');
   return checkpointNodeWriter(client, node);
+}
+
+/** Events, where the node has a name in the cluster. */
+async function eventsOf(
+  client: KubeClient | null,
+  node: string | undefined,
+  { events }: CollectorMetrics,
+  log: Logger,
+): Promise<EventRecorder | null> {
+  if (client === null || node === undefined) return null;
+  const { EventRecorder } = await import('../kube/events.ts');
+  const named = { controller: 'checkpoint-warden/collector', instance: node };
+  const onOutcome = (outcome: EventOutcome) => events.inc({ outcome });
+  return new EventRecorder({ client, ...named, ...eventTimes, onOutcome, log });
 }
 
 async function runUntilStopped(collector: RunningCollector, signal: AbortSignal): Promise<number> {

@@ -4,8 +4,9 @@ import { explain } from '../gc/system/files.ts';
 import { nodeFiles } from '../gc/system/node-files.ts';
 import { directoryNames, sameDirectoryAs } from '../gc/system/same-directory.ts';
 import type { PolicySet } from '../policy/govern.ts';
+import type { Schedule } from '../policy/schedule/types.ts';
 import type { PolicyResource } from '../policy/types.ts';
-import { readPolicyFiles } from '../source/files.ts';
+import { readPolicyAndScheduleFiles, readPolicyFiles } from '../source/files.ts';
 import { type PodsFile, podsFromFile } from '../source/pods-file.ts';
 import type { Problem } from '../source/source.ts';
 import { InputError } from './errors.ts';
@@ -24,6 +25,14 @@ export async function readPolicies(paths: readonly string[], directory?: string)
   for (const path of paths) await requirePath(path);
   if (directory === undefined) return await readPolicyFiles(paths);
   return await readPolicyFiles(paths, { directoryOf: directoryNames(directory, nodeFiles) });
+}
+
+/** The same of policies and of the schedules among them. */
+export async function readPoliciesAndSchedules(
+  paths: readonly string[],
+): Promise<ReadPolicies & { readonly schedules: readonly Schedule[] }> {
+  for (const path of paths) await requirePath(path);
+  return await readPolicyAndScheduleFiles(paths);
 }
 
 /** Those that act on a directory, as the collector takes them. */

@@ -38,7 +38,7 @@ export const COMMANDS: readonly Entry[] = [
     name: 'gc',
     summary: "keep a node's archives within policy: delete what it no longer keeps",
     load: () => import('./gc.ts'),
-    prepare: keepHeapSmall,
+    prepare: () => keepHeapSmall(),
   },
   {
     name: 'webhook',

@@ -9,7 +9,7 @@ import { EXIT } from './errors.ts';
 import { explainCommand } from './help.ts';
 import { choice } from './options.ts';
 import { type Paint, paintFor } from './paint.ts';
-import { hasErrors, readPolicies } from './policies.ts';
+import { hasErrors, readPoliciesAndSchedules } from './policies.ts';
 import { amount, printable } from './text.ts';
 import { nonEmpty } from './values.ts';
 
@@ -20,14 +20,14 @@ const EXPLANATION = `
 Finds the same as the API server's webhook does at kubectl apply, offline: all of it in one go, conflicts between
 the files included. A file may hold several resources; a folder stands for its YAML and JSON files.
 ✗ is an error: the resource would be refused. ! is a warning: it would be let in, and its author told.
-A file's word counts as an administrator's, who may govern every namespace.
+A file's word counts as an administrator's, who may govern every namespace. Schedules are judged beside the policies.
 
 A folder without such files is told on stderr; there is nothing wrong in it, and nothing is in force by it.
 
 Exit codes: 0 sound, warnings allowed; 1 refused; 2 wrong call.`;
 
 export function define(command: Command): (context: Context) => Promise<number> {
-  command.argument('<file...>', 'YAML or JSON files of policies, or folders of them');
+  command.argument('<file...>', 'YAML or JSON files of policies and schedules, or folders of them');
   const format = choice(command, '-o, --output <format>', 'form of the answer', ['text', 'json']);
   explainCommand(command, EXPLANATION, [
     ['checkpoint-warden validate examples/team-quota.yaml', 'says that it is sound'],
@@ -42,12 +42,12 @@ async function validate(
   format: 'text' | 'json',
   { out, err }: Context,
 ): Promise<number> {
-  const { resources, problems } = await readPolicies(paths);
+  const { resources, schedules, problems } = await readPoliciesAndSchedules(paths);
   const empty = await emptyFolders(paths);
   for (const folder of empty) err.write(`checkpoint-warden: ${printable(noPolicyFiles(folder))}\n`);
   const isNothing = empty.length === paths.length;
   if (format === 'json') out.write(`${JSON.stringify(findingsJson(problems), null, 2)}\n`);
-  else if (!isNothing) out.write(renderProblems(problems, resources, paintFor(out)));
+  else if (!isNothing) out.write(renderProblems(problems, [...resources, ...schedules], paintFor(out)));
   // What could not be read was not judged.
   if (problems.some(({ finding }) => finding.code === 'unreadableFile')) return EXIT.wrongCall;
   return hasErrors(problems) ? EXIT.refused : EXIT.done;
@@ -71,7 +71,7 @@ function findingsJson(problems: readonly Problem[]): unknown {
 /** Each file, each of its resources, each finding on a line; at last the sum. */
 export function renderProblems(
   problems: readonly Problem[],
-  resources: readonly PolicyResource[],
+  resources: readonly Pick<PolicyResource, 'reference'>[],
   paint: Paint,
 ): string {
   const files = new Map<string, Map<string, Finding[]>>();

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { hostname } from 'node:os';
 import type { Command } from 'commander';
 import { errorCode } from '../gc/system/files.ts';
 import type { KubeClient } from '../kube/client.ts';
@@ -11,22 +12,28 @@ import { SOURCE_TIMING } from '../webhook/timings.ts';
 import { certificateOptions } from './certificates.ts';
 import type { Context } from './context.ts';
 import { EXIT, Refusal } from './errors.ts';
+import { eventTimes } from './event-times.ts';
 import { gatewayOptions } from './gateway.ts';
 import { explainCommand } from './help.ts';
 import { logLevelOption, optional, required } from './options.ts';
 import { type Origin, originOptions } from './origin.ts';
+import { watchSchedules } from './schedules.ts';
 import { type Address, address } from './values.ts';
 
 const EXPLANATION = `
 Serves /mutate and /validate for the API server: policies get their defaults, unsound and conflicting ones are
 refused, and authors are told what they may not govern. With --policies there is no API server to ask, so whoever
-applies a policy is taken for an administrator; that is for trying things out.
+applies a policy is taken for an administrator; that is for trying things out. /mutate-schedules and
+/validate-schedules do the same for schedules; /mutate-pods gives pods that ask for it time for a checkpoint at their end.
 
 With --gateway it serves POST /checkpoint/NAMESPACE/POD/CONTAINER for the whole cluster, in a thread and on a port of
 its own: it finds the pod's node and passes the request with the caller's bearer token on to the door of that node.
 Callers need create on pods/checkpoint in checkpoint.criu.org. --connect-mode says what /connect does to checkpoint
 requests through nodes/proxy: Deny refuses all of them, Enforce lets through what the door of the node says would fit,
 and reserves nothing for it.
+
+--api serves checkpoints as objects of the cluster (checkpoint.criu.org/v1alpha1) in that thread, on one more port, to
+which the API server alone comes. Register it when it answers: manifests/registration.
 
 --authority-namespace keeps an authority and its certificates in Secrets of that namespace, shared by all replicas, and
 tells the API server whom to trust; it takes the rights of manifests/overlays/self-signed, and no other tool.
@@ -72,6 +79,7 @@ export function define(command: Command): (context: Context) => Promise<number> 
     const { source, client } = origin;
     const opened = await certificate.open(client, log);
     const ways = await prepared.open(origin, opened, log);
+    const schedules = client && (await watchSchedules(client, log));
     const scraped = metrics();
     const webhook = await startWebhook({
       listen: listening,
@@ -79,6 +87,7 @@ export function define(command: Command): (context: Context) => Promise<number> 
       certificates: opened,
       reviewer: await reviewerOf(client),
       log,
+      ...(schedules && { schedules: schedules.values }),
       ...ways,
       ...(client && { status: await statusOf(client, log) }),
       ...(scraped && { metrics: scraped }),
@@ -87,6 +96,7 @@ export function define(command: Command): (context: Context) => Promise<number> 
     });
     if (!stopped.aborted) await once(stopped, 'abort');
     await webhook.stop();
+    await schedules?.stop();
     client?.close();
     return EXIT.done;
   };
@@ -115,13 +125,18 @@ const LISTEN_ERRORS: ReadonlyMap<string, string> = new Map([
 
 /** What the collectors say, and where it is written. */
 async function statusOf(client: KubeClient, log: Log): Promise<StatusPart> {
-  const [{ checkpointNodes }, { policyStatusWriter }] = await Promise.all([
+  const [{ checkpointNodes }, { policyStatusWriter }, { EventRecorder }] = await Promise.all([
     import('../kube/checkpoint-nodes.ts'),
     import('../kube/policy-status.ts'),
+    import('../kube/events.ts'),
   ]);
   return {
     nodes: () => checkpointNodes({ client, log, timing: SOURCE_TIMING }),
     writer: policyStatusWriter(client),
+    events: (onOutcome) => {
+      const named = { controller: 'checkpoint-warden/webhook', instance: hostname() };
+      return new EventRecorder({ client, ...named, ...eventTimes, onOutcome, log });
+    },
   };
 }
 

@@ -1,5 +1,7 @@
 import { Registry } from 'prom-client';
+import { watchCertificate } from '../certs/metrics.ts';
 import { createDoorMetrics, watchDoor } from '../gc/door/metrics.ts';
+import { createScheduleMetrics } from '../gc/schedule/metrics.ts';
 import { createMetrics as collectorMetrics } from '../observe/metrics.ts';
 import { fieldsOf, own } from '../policy/json.ts';
 import { createApiMetrics, watchApi } from '../webhook/gateway/api/metrics.ts';
@@ -17,7 +19,10 @@ export interface DescribedMetric {
 export function describedMetrics(): ReadonlyMap<string, readonly DescribedMetric[]> {
   const door = new Registry();
   createDoorMetrics(door);
+  watchCertificate(door, NO_CERTIFICATES);
   watchDoor(door, { reserved: () => [], turns: () => ({ busy: 0, waiting: 0 }) });
+  const schedules = new Registry();
+  createScheduleMetrics(schedules);
   const gateway = new Registry();
   createGatewayMetrics(gateway);
   watchGateway(gateway, { underWay: () => 0, known: () => null });
@@ -27,6 +32,7 @@ export function describedMetrics(): ReadonlyMap<string, readonly DescribedMetric
   return new Map([
     ['The collector', described(collectorMetrics({ ofProcess: false }).registry)],
     ["The node's door", described(door)],
+    ['Schedules on a node', described(schedules)],
     ['The webhook', described(webhookMetrics(NO_SOURCE, NO_CERTIFICATES).registry)],
     ['The gateway', described(gateway)],
     ['The aggregated API', described(api)],
@@ -45,4 +51,5 @@ const NO_SOURCE = { isFresh: () => false, resources: () => [], problems: () => [
 
 const NO_CERTIFICATES = {
   describe: () => ({ origin: '', names: [], notBefore: 0, notAfter: 0, problem: null }),
+  current: () => ({ certificate: '', key: '', ca: '' }),
 };

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { Listeners } from '../certs/listeners.ts';
-import { noAudit } from '../observe/audit.ts';
+import { type Audit, noAudit } from '../observe/audit.ts';
 import { createMetrics } from '../observe/metrics.ts';
 import { Retentions } from '../policy/schedule/retentions.ts';
 import type { Schedule } from '../policy/schedule/types.ts';
@@ -32,6 +32,7 @@ import type { Lock } from './system/lock.ts';
 import { nodeFiles } from './system/node-files.ts';
 import { sameDirectoryAs } from './system/same-directory.ts';
 import { fileState, memoryState, type StateStore } from './system/state.ts';
+import { Announcer } from './telling/announcer.ts';
 import { Journal } from './telling/journal.ts';
 import { NodeReporter } from './telling/node-reporter.ts';
 import { nodeSight } from './telling/node-sight.ts';
@@ -61,6 +62,7 @@ export interface Assembled {
   readonly store: StateStore;
   /** Called after each change of the inventory. */
   readonly changes: Listeners;
+  readonly audit: Audit;
   readonly feed: Feed;
   readonly enforcer: Enforcer;
 }
@@ -77,14 +79,24 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
     rescanMs = RESCAN_MS,
     metrics = createMetrics({ ofProcess: false }),
   } = options;
-  const audit = dryRun ? noAudit : (options.audit ?? noAudit);
+  const { events } = options;
+  const announcer =
+    events && !dryRun
+      ? new Announcer({ events, node: nodeName ?? 'unknown', policies: () => active.set })
+      : null;
+  const audited = dryRun ? noAudit : (options.audit ?? noAudit);
+  const audit = announcer?.over(audited) ?? audited;
   const now = () => clock.now();
   const store = storeFor(options, () => metrics.errors.inc({ operation: 'state' }));
   const changes = new Listeners();
   const madeBy = new MadeBy(store);
   const feed = new Feed(clock);
 
-  const recollection = new Recollection({ store: readingsFor(options), now, log, metrics });
+  const { onFilling } = options;
+  const recollection = new Recollection({
+    ...{ store: readingsFor(options), now, log, metrics },
+    ...(onFilling && { onFilling }),
+  });
   const inventory = new Inventory({
     files,
     directory,
@@ -112,10 +124,11 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
   const journal = new Journal({
     ...{ audit, directory, now },
     node: nodeName,
-    archives: () => inventory.archives(),
+    growing: () => inventory.growing(),
   });
   const telling = new Telling({
     ...{ directory, source, inventory, active, audit, notices, metrics, log, now },
+    onTainted: (archive) => announcer?.tainted(archive),
     onMeasured: (where) => reporter?.wake(where),
   });
   const { pods, progress: watcher } = options;
@@ -159,7 +172,7 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
         status: async () => nodeStatus(await nodeSight(sight)),
       })
     : null;
-  const clockWatch = new ClockWatch(clock, log, () => plans.takeAll());
+  const clockWatch = new ClockWatch(clock, log, () => plans.takeAll(), store);
   const passes = new Passes({
     plans,
     breaker,
@@ -173,6 +186,7 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
     metrics,
     log,
     dryRun,
+    onBlocked: (unmet) => announcer?.blocked(unmet),
   });
   const watch = new DirectoryWatch({
     files,
@@ -210,7 +224,7 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
   const evictions = new Evictions({ inventory, active, breaker, enforcer });
   return {
     ...{ collector, inventory, active, orphans, evictions, disk, clockWatch, relief, reporter, changes },
-    ...{ takeSchedules, madeBy, store, feed, enforcer },
+    ...{ takeSchedules, madeBy, store, feed, enforcer, audit },
   };
 }
 

@@ -1,4 +1,3 @@
-import { noAudit } from '../observe/audit.ts';
 import type { Decision } from '../policy/types.ts';
 import type { Assembled } from './assemble.ts';
 import { stateDirectoryOf } from './assemble.ts';
@@ -11,13 +10,13 @@ import type { CollectorOptions, DoorPart } from './options.ts';
  * listen, or keep its ledger.
  */
 export async function openDoor(options: CollectorOptions, assembled: Assembled): Promise<RunningDoor | null> {
-  const { door: part, stateDirectory, nodeName, directory, audit, log, metrics, clock, dryRun } = options;
+  const { door: part, stateDirectory, nodeName, directory, log, metrics, clock, dryRun } = options;
   if (part === undefined) return null;
   if (dryRun) throw new RangeError('a dry run makes no room, so it has no door');
   if (stateDirectory === undefined) throw new RangeError('the door needs a state directory for its ledger');
   if (nodeName === undefined) throw new RangeError("the door needs the node's name in the API");
   const { archives: callers, ...rest } = part;
-  const { inventory, active, evictions, disk, clockWatch, changes } = assembled;
+  const { inventory, active, evictions, disk, clockWatch, changes, audit } = assembled;
   const door = await startDoor({
     ...rest,
     nodeName,
@@ -30,7 +29,7 @@ export async function openDoor(options: CollectorOptions, assembled: Assembled):
     withheld: (decisions) => evictions.withheld(decisions),
     trustedNow: () => clockWatch.trustedNow(),
     state: stateDirectoryOf(stateDirectory, directory),
-    audit: audit ?? noAudit,
+    audit,
     log,
     ...(metrics && { registry: metrics.registry }),
     ...(clock && { clock }),

@@ -1,4 +1,5 @@
 import type { CheckpointNodeWriter } from '../kube/checkpoint-nodes.ts';
+import type { EventSink } from '../kube/events.ts';
 import type { Log, PodLookup } from '../kube/types.ts';
 import type { Audit } from '../observe/audit.ts';
 import type { CollectorMetrics } from '../observe/metrics.ts';
@@ -59,6 +60,8 @@ export interface CollectorOptions {
   readonly schedules?: SchedulePart;
   /** Writes what the collector sees into the node's object; absent: nowhere. */
   readonly nodeObject?: CheckpointNodeWriter;
+  /** Where pods and policies are told, as Events, what becomes of archives and requests; absent: nowhere. */
+  readonly events?: EventSink;
   /** Milliseconds between scans; default 60,000. Where a scan takes long, up to three times that. */
   readonly rescanMs?: number;
   /** Milliseconds between look-ups of pods that were never looked up; default 1,000. */
@@ -69,6 +72,8 @@ export interface CollectorOptions {
   readonly readings?: ReadingsStore;
   /** Is told how far the first scan is; the log says it every few seconds all the same. */
   readonly progress?: ProgressWatcher;
+  /** Told that a scan begins, or is over, which fills the heap with what will stay: for whoever keeps it small. */
+  readonly onFilling?: (isFilling: boolean) => void;
   /** 0 to 1, for jitter. */
   readonly random?: () => number;
 }

@@ -238,7 +238,11 @@ export class Informer<T> {
     let version: string;
     let next = '';
     do {
-      const query = { limit: this.#timing.pageSize, continue: next || undefined, fieldSelector };
+      const query = {
+        limit: this.#timing.pageSize,
+        continue: next || undefined,
+        ...(fieldSelector !== undefined && { fieldSelector }),
+      };
       const page = await client.request({ path, query, signal: this.#ending.signal });
       const metadata = isObject(page) ? own(page, 'metadata') : undefined;
       const items = isObject(page) ? own(page, 'items') : undefined;
@@ -277,7 +281,7 @@ export class Informer<T> {
         allowWatchBookmarks: true,
         resourceVersion: this.#version ?? '',
         timeoutSeconds,
-        fieldSelector,
+        ...(fieldSelector !== undefined && { fieldSelector }),
       },
       idleMs,
       signal,

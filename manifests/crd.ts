@@ -3,7 +3,7 @@ import { API_VERSION, GROUP, KIND, PLURAL, type Schema, SPEC, VERSION } from '..
 import { POLICY_COLUMNS, POLICY_STATUS } from '../policy/status-schema.ts';
 
 /** A structural schema as the API server takes it. */
-type StructuralSchema = Readonly<Record<string, unknown>>;
+export type StructuralSchema = Readonly<Record<string, unknown>>;
 
 /** The CustomResourceDefinition, generated from `policy/schema.ts`. */
 export function customResourceDefinition(): object {
@@ -96,9 +96,9 @@ export function nodeResourceDefinition(): object {
  * Unknown fields are kept, not pruned: a misspelt limit would vanish without a word where a client does not ask for
  * strict validation. Kept, it reaches the webhook, which refuses it and names the field that was meant.
  */
-const KEEP_UNKNOWN = { 'x-kubernetes-preserve-unknown-fields': true };
+export const KEEP_UNKNOWN = { 'x-kubernetes-preserve-unknown-fields': true };
 
-function structural(schema: Schema): StructuralSchema {
+export function structural(schema: Schema): StructuralSchema {
   const { properties, items, type, ...rest } = schema;
   return {
     ...(type !== undefined && { type }),

@@ -4,6 +4,7 @@ import { stringify } from 'yaml';
 import { apiService } from './api.ts';
 import { connectPolicy, connectWebhookConfiguration } from './connect.ts';
 import { customResourceDefinition, nodeResourceDefinition } from './crd.ts';
+import { scheduleResourceDefinition } from './crd-schedule.ts';
 import { dashboard } from './dashboard.ts';
 import { webhookConfigurations } from './objects.ts';
 
@@ -21,6 +22,14 @@ export const NODE_CRD_FILE = fileURLToPath(new URL('base/crd-node.yaml', import.
 export function nodeCrdText(): string {
   const note = '# Generated from policy/node-schema.ts by `npm run manifests`; a test compares the two.\n';
   return note + yaml(nodeResourceDefinition());
+}
+
+export const SCHEDULE_CRD_FILE = fileURLToPath(new URL('base/crd-schedule.yaml', import.meta.url));
+
+export function scheduleCrdText(): string {
+  const note =
+    '# Generated from policy/schedule/schema.ts by `npm run manifests`; a test compares the two.\n';
+  return note + yaml(scheduleResourceDefinition());
 }
 
 /** Where the guard of `nodes/proxy` stands: the policy, which needs no webhook, and the webhook's registration. */
@@ -74,6 +83,7 @@ function yaml(object: object): string {
 if (import.meta.main) {
   await writeFile(CRD_FILE, crdText());
   await writeFile(NODE_CRD_FILE, nodeCrdText());
+  await writeFile(SCHEDULE_CRD_FILE, scheduleCrdText());
   await writeFile(CONNECT_POLICY_FILE, connectPolicyText());
   await writeFile(CONNECT_WEBHOOK_FILE, connectWebhookText());
   await writeFile(DASHBOARD_FILE, dashboardText());

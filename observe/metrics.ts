@@ -31,12 +31,13 @@ export interface CollectorMetrics {
   readonly podLookups: Counter<'result'>;
   readonly orphanProofs: Gauge;
   readonly lostAuditRecords: Gauge;
+  readonly events: Counter<'outcome'>;
 }
 
 const PREFIX = 'checkpoint_warden_';
 
 /** Milliseconds between two looks at how late the event loop is: the 10 that are usual take 0.3 % of a core. */
-const LAG_MS = 100;
+export const LAG_MS = 100;
 
 /**
  * The collector's metrics in a registry of their own.
@@ -96,6 +97,11 @@ export function createMetrics(options: { readonly ofProcess?: boolean } = {}): C
     ),
     podLookups: counterBy('result', 'pod_lookups_total', 'Look-ups of pods: found, absent, error.'),
     orphanProofs: gauge('orphan_proofs', 'Archives whose pod is known to be gone.'),
+    events: counterBy(
+      'outcome',
+      'events_total',
+      'Kubernetes Events: written, dropped (too many at once, or nobody to read them) or failed.',
+    ),
     lostAuditRecords: gauge('lost_audit_records', 'Audit records that could not be written since the start.'),
   };
 }

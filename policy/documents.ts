@@ -1,10 +1,13 @@
 import { Composer, type Document, LineCounter, type ParsedNode, Parser, type YAMLParseError } from 'yaml';
 import { finding } from './findings.ts';
 import { isObject, type JsonObject, own } from './json.ts';
+import { SCHEDULE_KIND } from './schedule/schema.ts';
 import { API_VERSION, GROUP, KIND } from './schema.ts';
 import { nearest } from './structure.ts';
 import type { Finding } from './types.ts';
 import { readTree, TreeFault } from './yaml-tree.ts';
+
+const KINDS = [KIND, SCHEDULE_KIND];
 
 export interface PolicyDocument {
   readonly value: unknown;
@@ -19,6 +22,8 @@ export interface DocumentFinding {
 
 export interface Documents {
   readonly documents: readonly PolicyDocument[];
+  /** Documents of schedules, which act in a cluster only. */
+  readonly schedules: readonly PolicyDocument[];
   readonly findings: readonly DocumentFinding[];
   /** How many resources of other kinds were passed over. */
   readonly others: number;
@@ -47,7 +52,8 @@ export function readDocuments(
   options: DocumentsOptions = {},
 ): Documents {
   const source = decode(text);
-  if (typeof source !== 'string') return { documents: [], findings: [{ finding: source }], others: 0 };
+  if (typeof source !== 'string')
+    return { documents: [], schedules: [], findings: [{ finding: source }], others: 0 };
   const lines = new LineCounter();
   const reader = new DocumentReader(lines, options.skipOtherKinds ?? false, file.endsWith('.json'));
   const parser = new Parser(lines.addNewLine);
@@ -85,6 +91,7 @@ function decode(text: string | Uint8Array): string | Finding {
 
 class DocumentReader implements Documents {
   readonly documents: PolicyDocument[] = [];
+  readonly schedules: PolicyDocument[] = [];
   readonly findings: DocumentFinding[] = [];
   others = 0;
   readonly #lines: LineCounter;
@@ -143,8 +150,11 @@ class DocumentReader implements Documents {
       if (Array.isArray(items)) for (const item of items) this.#take(item, line, depth + 1);
       return;
     }
-    if (isObject(value) && own(value, 'apiVersion') === API_VERSION && own(value, 'kind') === KIND) {
+    const ours = isObject(value) && own(value, 'apiVersion') === API_VERSION ? own(value, 'kind') : undefined;
+    if (ours === KIND) {
       this.documents.push({ value, line });
+    } else if (ours === SCHEDULE_KIND) {
+      this.schedules.push({ value, line });
     } else if (this.#skipOtherKinds && isOtherKind(value)) {
       this.others += 1;
     } else {
@@ -172,7 +182,7 @@ function isList(document: JsonObject): boolean {
   const kind = own(document, 'kind');
   return (
     (kind === 'List' && own(document, 'apiVersion') === 'v1') ||
-    (kind === `${KIND}List` && own(document, 'apiVersion') === API_VERSION)
+    (KINDS.some((each) => kind === `${each}List`) && own(document, 'apiVersion') === API_VERSION)
   );
 }
 
@@ -183,7 +193,7 @@ function isOtherKind(value: unknown): boolean {
   if (typeof apiVersion !== 'string' || typeof kind !== 'string' || apiVersion === '' || kind === '') {
     return false;
   }
-  return nearest(kind, [KIND]) === undefined && (apiVersion !== API_VERSION || kind !== KIND);
+  return nearest(kind, KINDS) === undefined;
 }
 
 function wrongKind(value: unknown): Finding {
@@ -191,9 +201,20 @@ function wrongKind(value: unknown): Finding {
   if (!isObject(value)) return finding('wrongKind', '', value, 'is not a resource', remedy);
   const [apiVersion, kind] = [own(value, 'apiVersion'), own(value, 'kind')];
   if (kind !== KIND) {
-    const near = typeof kind === 'string' && nearest(kind, [KIND]) !== undefined;
-    return finding('wrongKind', 'kind', kind, `must be ${KIND}`, near ? `did you mean ${KIND}?` : remedy);
+    const near = typeof kind === 'string' ? nearest(kind, KINDS) : undefined;
+    if (near === SCHEDULE_KIND && kind === SCHEDULE_KIND) return wrongVersion(apiVersion, remedy);
+    return finding(
+      'wrongKind',
+      'kind',
+      kind,
+      `must be ${near ?? KIND}`,
+      near ? `did you mean ${near}?` : remedy,
+    );
   }
+  return wrongVersion(apiVersion, remedy);
+}
+
+function wrongVersion(apiVersion: unknown, remedy: string): Finding {
   const ours = typeof apiVersion === 'string' && apiVersion.startsWith(`${GROUP}/`);
   return finding(
     'wrongKind',

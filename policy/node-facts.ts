@@ -22,6 +22,7 @@ export interface PolicyFacts {
 /** What a node's object says of policies. */
 export interface NodeFacts {
   readonly name: string;
+  readonly createdAt: Instant;
   /** Null where nothing was looked at yet. */
   readonly scannedAt: Instant | null;
   /** Which versions of all policies it goes by; null while it goes by none, or takes some in. */
@@ -34,6 +35,7 @@ export interface NodeFacts {
 
 /** Reads a CheckpointNode. What it does not say, or not so that it can be read, is left out. */
 export function readNode(object: JsonObject): NodeFacts {
+  const metadata = fieldsOf(own(object, 'metadata'));
   const status = fieldsOf(own(object, 'status'));
   const listed = own(status, 'policies');
   const policies = new Map<string, PolicyFacts>();
@@ -50,7 +52,8 @@ export function readNode(object: JsonObject): NodeFacts {
   const scannedAt = Date.parse(text(own(status, 'lastScanTime')));
   const isAll = !(Number(own(status, 'policiesUnnamed')) > 0);
   return {
-    name: text(own(fieldsOf(own(object, 'metadata')), 'name')),
+    name: text(own(metadata, 'name')),
+    createdAt: Date.parse(text(own(metadata, 'creationTimestamp'))) || 0,
     scannedAt: Number.isNaN(scannedAt) ? null : scannedAt,
     seen: text(own(status, 'policiesSeen')) || null,
     policies,

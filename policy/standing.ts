@@ -21,7 +21,7 @@ export interface NodesOfPolicy {
   /** Those that were not, a few of them by name. */
   readonly silent: number;
   readonly silentNames: readonly string[];
-  /** Nodes alive that go by the present versions of all policies, and have nothing to say of this one. */
+  /** Nodes alive that go by this version and have nothing to say of it. */
   readonly unnamed: number;
   /** What single nodes say of it, by name. */
   readonly named: readonly {
@@ -177,9 +177,9 @@ function enforced(policy: PolicyFactsOfCluster, tally: Tally): Verdict {
   if (acting < meant)
     return verdict('False', 'Progressing', `${acting} ${of} act by version ${generation} so far`);
   const elsewhere = tally.elsewhere > 0 ? `; ${counted(tally.elsewhere, 'node')} keep them elsewhere` : '';
-  if (silent > 0)
-    return verdict('Unknown', 'NodesSilent', `on ${counted(acting, 'node')}${elsewhere}, but ${quiet}`);
-  return verdict('True', 'Enforced', `on ${counted(acting, 'node')}${elsewhere}`);
+  // One node of thousands is always away: its own object says so, and an alert.
+  const away = silent > 0 ? `; ${quiet}` : '';
+  return verdict('True', 'Enforced', `on ${counted(acting, 'node')}${elsewhere}${away}`);
 }
 
 function confirming(policy: PolicyFactsOfCluster, tally: Tally): Verdict {
@@ -234,6 +234,7 @@ function some(names: readonly string[], of: number): string {
   return `${shown.join(', ')}${of > shown.length ? ', …' : ''}`;
 }
 
+/** What a node says is not to be believed beyond what the API server takes for a number. */
 function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, each) => total + each, 0);
+  return numbers.reduce((total, each) => Math.min(total + each, Number.MAX_SAFE_INTEGER), 0);
 }

@@ -1,6 +1,7 @@
 import type { PolicyResource } from '../policy/types.ts';
 import { type JudgeOptions, policiesOf } from './file-policies.ts';
 import { lookAt } from './look.ts';
+import { type ScheduleFiles, schedulesOf } from './schedule-files.ts';
 import type { Problem } from './source.ts';
 
 export { type FilePolicySourceOptions, filePolicySource } from './file-source.ts';
@@ -20,4 +21,14 @@ export async function readPolicyFiles(
   options: Pick<JudgeOptions, 'directoryOf'> = {},
 ): Promise<PolicyFiles> {
   return policiesOf(await lookAt(paths), options);
+}
+
+/** The same, and the schedules among the files, each judged beside these policies and the schedules before it. */
+export async function readPolicyAndScheduleFiles(
+  paths: readonly string[],
+): Promise<PolicyFiles & ScheduleFiles> {
+  const look = await lookAt(paths);
+  const { resources, problems } = policiesOf(look);
+  const { schedules, problems: more } = schedulesOf(look, resources);
+  return { resources, schedules, problems: [...problems, ...more] };
 }

@@ -81,11 +81,12 @@ export class InForce {
 export function readPolicyFile({ file, inFolder, content }: Sight, inForce: InForce): PolicyFile {
   const former = inForce.of(file);
   if (!Buffer.isBuffer(content)) return { file, entries: [], kept: former, former, findings: [content] };
-  const { documents, findings: read, others } = readDocuments(content, file, { skipOtherKinds: inFolder });
+  const options = { skipOtherKinds: inFolder };
+  const { documents, schedules, findings: read, others } = readDocuments(content, file, options);
   const findings = read.map((each) => each.finding);
   // An editor or a copy has a file empty for a moment, and a template can come out as a comment or an empty list:
   // what stood in it is not taken back by that, only by a file that is gone.
-  if (documents.length === 0 && findings.length === 0 && others === 0) {
+  if (documents.length + schedules.length + findings.length + others === 0) {
     findings.push(
       finding('wrongKind', '', undefined, 'holds no resource', 'write one, or leave the file out'),
     );

@@ -24,10 +24,11 @@ export const BOUNDS: Bounds = {
 };
 
 /** What waits for different things, and so has bounds of its own: an API server, or a node's door. */
-export type ReviewKind = 'policy' | 'connect';
+export type ReviewKind = 'policy' | 'pod' | 'connect';
 
-export function kindOf({ operation }: AdmissionRequest): ReviewKind {
-  return operation === 'CONNECT' ? 'connect' : 'policy';
+export function kindOf(request: AdmissionRequest): ReviewKind {
+  if (request.operation === 'CONNECT') return 'connect';
+  return request.about === 'pod' ? 'pod' : 'policy';
 }
 
 /** What gave way, for a counter. */

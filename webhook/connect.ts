@@ -3,7 +3,7 @@ import { checkpointOf, nodeOf, type ProxyTarget } from '../policy/proxy-path.ts'
 import type { Instant } from '../policy/types.ts';
 import type { Judge } from './app.ts';
 import { type Answer, allowed, failed } from './reply.ts';
-import type { AdmissionRequest, ConnectRequest, PolicyRequest } from './review.ts';
+import type { AdmissionRequest, ConnectRequest, PolicyRequest, Written } from './review.ts';
 import type { Verdicts } from './verdicts.ts';
 
 /** How checkpoint requests through `nodes/proxy` are answered. */
@@ -69,10 +69,21 @@ function denied(message: string): Answer {
 }
 
 /** A judge of policies, who turns all else away. */
-export function policiesOnly(judge: (request: PolicyRequest, deadline: Instant) => Promise<Answer>): Judge {
-  return async (request, deadline) =>
-    request.operation === 'CONNECT'
-      ? misdirected('this path', 'policies; CONNECT nodes/proxy belongs to /connect')
+export function policiesOnly(
+  judge: (request: PolicyRequest, deadline: Instant) => Answer | Promise<Answer>,
+): Judge {
+  return onlyAbout('policy', 'policies; CONNECT nodes/proxy belongs to /connect', judge);
+}
+
+/** A judge that turns away what is about something else. @param what it judges, for the answer */
+export function onlyAbout(
+  about: Written,
+  what: string,
+  judge: (request: PolicyRequest, deadline: Instant) => Answer | Promise<Answer>,
+): Judge {
+  return (request, deadline) =>
+    request.operation === 'CONNECT' || request.about !== about
+      ? misdirected('this path', what)
       : judge(request, deadline);
 }
 

@@ -2,19 +2,24 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { shownTime } from '../certs/inspect.ts';
 import type { CertificateSource } from '../certs/source.ts';
 import type { Reviewer, UserInfo } from '../kube/types.ts';
+import { serveMetrics, urlHost } from '../observe/listener.ts';
 import type { Logger } from '../observe/log.ts';
+import type { Schedule } from '../policy/schedule/types.ts';
 import type { Instant } from '../policy/types.ts';
 import type { PolicySource } from '../source/source.ts';
 import { createApp, type Judge } from './app.ts';
 import { BOUNDS, type Bounds } from './bounds.ts';
-import { type ConnectOptions, connect, policiesOnly } from './connect.ts';
+import { type ConnectOptions, connect, onlyAbout, policiesOnly } from './connect.ts';
 import type { GatewaySettings } from './gateway/messages.ts';
 import { type GatewayThread, startGatewayThread } from './gateway/thread.ts';
 import { LiveCatalog } from './live-catalog.ts';
-import { createMetrics, type Metrics, serveMetrics, urlHost } from './metrics.ts';
+import { createMetrics, expositionOf, type Metrics } from './metrics.ts';
 import { mutate } from './mutate.ts';
+import { mutatePod } from './pods.ts';
 import { readiness } from './readiness.ts';
+import { allowed } from './reply.ts';
 import { EVERYBODY, type Rights, reviewedRights } from './rights.ts';
+import { mutateSchedule, validateSchedule } from './schedules.ts';
 import { type RunningServer, startServer } from './server.ts';
 import { openStatus, type StatusPart } from './status/open.ts';
 import { TIMINGS, type Timings } from './timings.ts';
@@ -36,6 +41,8 @@ export interface WebhookOptions {
   readonly log: Logger;
   /** Where `/metrics` is served, in plain HTTP; absent: nowhere. */
   readonly metrics?: ListenAddress;
+  /** The schedules that are known, to tell of two over one container; absent: none are. */
+  readonly schedules?: () => readonly Schedule[];
   /** What `/connect` says to checkpoint requests through `nodes/proxy`, and to whom it says nothing. */
   readonly connect?: ConnectOptions;
   /** The gateway, in a thread of its own, with this webhook's certificate; absent: none. */
@@ -84,8 +91,9 @@ async function start(options: WebhookOptions, parts: AsyncDisposableStack): Prom
   await certificates.start();
   const gateway = await gatewayOf(options, metrics);
   if (gateway) parts.defer(gateway.stop);
-  const metricsServer = options.metrics && (await serveMetrics(metrics, options.metrics, gateway?.metrics));
-  if (metricsServer) parts.defer(() => metricsServer.stop());
+  const scraped =
+    options.metrics && (await serveMetrics(expositionOf(metrics, gateway?.metrics), options.metrics));
+  if (scraped) parts.defer(() => scraped.close());
 
   const bounds = { ...BOUNDS, ...options.bounds };
   let catalog: LiveCatalog | null = null;
@@ -93,8 +101,13 @@ async function start(options: WebhookOptions, parts: AsyncDisposableStack): Prom
   let stopping: Promise<void> | null = null;
   const app = createApp({
     judges: judges(
-      { catalog: () => (source.isFresh() ? catalog : null), rights: rightsOf(options, metrics) },
+      {
+        catalog: () => (source.isFresh() ? catalog : null),
+        schedules: () => options.schedules?.() ?? [],
+        rights: rightsOf(options, metrics),
+      },
       options.connect ?? {},
+      log,
     ),
     unready: readiness({
       source,
@@ -132,7 +145,11 @@ async function start(options: WebhookOptions, parts: AsyncDisposableStack): Prom
   await source.start();
   catalog = new LiveCatalog(source, now);
   const status =
-    options.status && openStatus({ ...options.status, source, log, now, onWrite: metrics.statusWritten });
+    options.status &&
+    openStatus({
+      ...{ ...options.status, source, log, now },
+      ...{ onWrite: metrics.statusWritten, onEvent: metrics.eventWritten },
+    });
   if (status) parts.defer(() => status.stop());
 
   const url = `https://${urlHost(server.address)}:${server.port}`;
@@ -141,7 +158,7 @@ async function start(options: WebhookOptions, parts: AsyncDisposableStack): Prom
   return {
     url,
     port: server.port,
-    ...(metricsServer && { metricsUrl: metricsServer.url }),
+    ...(scraped && { metricsUrl: scraped.url }),
     ...(gateway && { gatewayUrl: gateway.url }),
     stop() {
       stopping ??= (async () => {
@@ -163,10 +180,22 @@ async function gatewayOf(
   return startGatewayThread({ settings, certificates, log, onCrash: gatewayCrashed });
 }
 
-function judges(bench: Bench, ways: ConnectOptions): Readonly<Record<string, Judge>> {
+const SCHEDULES = 'schedules';
+
+function judges(bench: Bench, ways: ConnectOptions, log: Logger): Readonly<Record<string, Judge>> {
+  const onPodFailure = (err: unknown) => log.error({ err }, 'a pod got no preStop hook');
   return {
     '/mutate': policiesOnly((request, deadline) => mutate(request, bench, deadline)),
     '/validate': policiesOnly((request, deadline) => validate(request, bench, deadline)),
+    '/mutate-schedules': onlyAbout('schedule', SCHEDULES, (request, deadline) => {
+      return mutateSchedule(request, bench, deadline);
+    }),
+    '/validate-schedules': onlyAbout('schedule', SCHEDULES, (request, deadline) => {
+      return validateSchedule(request, bench, deadline);
+    }),
+    '/mutate-pods': onlyAbout('pod', 'pods that are created', async (request) => {
+      return 'object' in request ? mutatePod(request, onPodFailure) : allowed();
+    }),
     '/connect': (request, deadline) => connect(request, ways, deadline),
   };
 }

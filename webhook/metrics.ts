@@ -1,8 +1,10 @@
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { watchCertificate } from '../certs/metrics.ts';
 import type { CertificateSource } from '../certs/source.ts';
+import type { EventOutcome } from '../kube/events.ts';
+import type { Exposition } from '../observe/listener.ts';
+import { LAG_MS } from '../observe/metrics.ts';
+import { remembered } from '../policy/remembered.ts';
 import type { PolicySource } from '../source/source.ts';
 import type { Shed } from './bounds.ts';
 import type { Answer } from './reply.ts';
@@ -24,11 +26,13 @@ export interface Metrics {
   gatewayCrashed(): void;
   /** The status of a policy was written, or was not. */
   statusWritten(outcome: StatusWrite): void;
+  /** An Event was written, or was not. */
+  eventWritten(outcome: EventOutcome): void;
 }
 
 export function createMetrics(
   source: Pick<PolicySource, 'isFresh' | 'staleness' | 'resources' | 'problems'>,
-  certificates: Pick<CertificateSource, 'describe'>,
+  certificates: Pick<CertificateSource, 'describe' | 'current'>,
 ): Metrics {
   const registry = new Registry();
   const registers = [registry];
@@ -79,6 +83,12 @@ export function createMetrics(
     labelNames: ['outcome'] as const,
     registers,
   });
+  const events = new Counter({
+    name: 'checkpoint_warden_events_total',
+    help: 'Kubernetes Events: written, dropped (too many at once, or nobody to read them) or failed.',
+    labelNames: ['outcome'] as const,
+    registers,
+  });
   const gauge = (name: string, help: string, value: () => number) =>
     new Gauge({
       name: `checkpoint_warden_${name}`,
@@ -88,12 +98,7 @@ export function createMetrics(
         this.set(value());
       },
     });
-  gauge('certificate_expiry_timestamp_seconds', 'When the served certificate expires, Unix time.', () => {
-    return certificates.describe().notAfter / 1000;
-  });
-  gauge('certificate_problem', '1 while a newer certificate cannot be taken.', () => {
-    return certificates.describe().problem === null ? 0 : 1;
-  });
+  watchCertificate(registry, certificates);
   gauge('policy_source_fresh', '1 while the policies are known to be current.', () =>
     Number(source.isFresh()),
   );
@@ -109,57 +114,40 @@ export function createMetrics(
     () => source.problems().length,
   );
 
+  // To find a series by its labels takes as long as to judge a policy of two lines.
+  const durationOf = remembered((endpoint) => duration.labels({ endpoint }));
+  const decisionsOf = remembered((series) => {
+    const [endpoint = '', verdict = ''] = series.split(' ');
+    return decisions.labels({ endpoint, verdict });
+  });
+
   return {
     registry,
     reviewed(endpoint, verdict, seconds) {
-      duration.observe({ endpoint }, seconds);
-      decisions.inc({ endpoint, verdict });
+      durationOf(endpoint).observe(seconds);
+      decisionsOf(`${endpoint} ${verdict}`).inc();
     },
     turnedAway: (status) => refused.inc({ status }),
     shed: (what) => shed.inc({ what }),
     rightUnknown: () => unknownRights.inc(),
     tlsFailed: (code) => tlsErrors.inc({ code }),
     gatewayCrashed: () => crashes.inc(),
+    eventWritten: (outcome) => events.inc({ outcome }),
     statusWritten: (outcome) => statusWrites.inc({ outcome }),
   };
 }
 
 /**
- * Serves `/metrics` in plain HTTP, away from the admission port.
+ * What is measured of the webhook and of its process.
  * @param more what others have measured, as text.
  */
-export async function serveMetrics(
+export function expositionOf(
   { registry }: Metrics,
-  { host, port }: { readonly host: string; readonly port: number },
   more: () => Promise<string> = async () => '',
-): Promise<{ readonly url: string; stop(): Promise<void> }> {
-  collectDefaultMetrics({ register: registry });
-  const server = createServer(async (request, response) => {
-    if (request.url !== '/metrics') {
-      response.writeHead(404, { 'content-type': 'text/plain' }).end('metrics are at /metrics\n');
-      return;
-    }
-    try {
-      const text = (await Promise.all([registry.metrics(), more()])).join('');
-      response.writeHead(200, { 'content-type': registry.contentType }).end(text);
-    } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      response.writeHead(500, { 'content-type': 'text/plain' }).end(`metrics cannot be collected: ${why}\n`);
-    }
-  });
-  server.listen(port, host);
-  await once(server, 'listening');
-  const { address, port: bound } = server.address() as AddressInfo;
+): Exposition {
+  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: LAG_MS });
   return {
-    url: `http://${urlHost(address)}:${bound}/metrics`,
-    async stop() {
-      server.close();
-      server.closeAllConnections();
-    },
+    contentType: registry.contentType,
+    metrics: async () => (await Promise.all([registry.metrics(), more()])).join(''),
   };
-}
-
-/** An IPv6 address in brackets. */
-export function urlHost(address: string): string {
-  return address.includes(':') ? `[${address}]` : address;
 }

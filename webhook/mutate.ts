@@ -25,19 +25,25 @@ type Right = { readonly mayGovern: boolean } | { readonly mayGovern: null; reado
  * Makes the defaults explicit and writes down on whose word the resource stands. What is wrong by itself is
  * refused here already, with everything there is to say of it: docs/adr/0003.
  */
-export async function mutate(request: PolicyRequest, bench: Bench, deadline: Instant): Promise<Answer> {
+export function mutate(request: PolicyRequest, bench: Bench, deadline: Instant): Answer | Promise<Answer> {
   if (request.operation !== 'CREATE' && request.operation !== 'UPDATE') return allowed();
   if (saysNothingNew(request)) return allowed();
-  const right = await rightOf(request, bench, deadline);
+  const mayGovern = bench.rights.mayGovern(request.user, deadline);
+  if (typeof mayGovern === 'boolean') return explicit(request, bench, { mayGovern });
+  return rightOf(mayGovern).then((right) => explicit(request, bench, right));
+}
+
+function explicit(request: WriteRequest, bench: Bench, right: Right): Answer {
   const { resource, findings } = judge(request.object, NOTHING_ELSE);
   if (resource === null || hasErrors(findings)) return refuse(request, bench, right);
   const { operations, warnings } = stamping(request, right);
   return allowed([], { patch: [...defaultsPatch(request.object), ...operations], warnings });
 }
 
-async function rightOf({ user }: WriteRequest, { rights }: Bench, deadline: Instant): Promise<Right> {
+/** @param answer of `Rights` */
+export async function rightOf(answer: Promise<boolean> | boolean): Promise<Right> {
   try {
-    return { mayGovern: await rights.mayGovern(user, deadline) };
+    return { mayGovern: await answer };
   } catch (error) {
     if (!(error instanceof NoAnswer)) throw error;
     return { mayGovern: null, why: error.message };
@@ -62,10 +68,14 @@ interface Stamping {
 }
 
 /** A stamp that this author has put there himself is left for validation to refuse. */
-function stamping(request: WriteRequest, right: Right): Stamping {
+export function stamping(
+  request: WriteRequest,
+  right: Right,
+  noun: 'policy' | 'schedule' = 'policy',
+): Stamping {
   const { object, user } = request;
   if (right.mayGovern === null) {
-    const line = `${STAMP_FIELD}: not set, because ${right.why}; an administrator's policy counts as the namespace's own until it is applied again`;
+    const line = `${STAMP_FIELD}: not set, because ${right.why}; an administrator's ${noun} counts as the namespace's own until it is applied again`;
     return { operations: [], warnings: warningParts(line, STAMP_FIELD) };
   }
   if (right.mayGovern) {
@@ -76,6 +86,6 @@ function stamping(request: WriteRequest, right: Right): Stamping {
     return { operations: [operation], warnings: [] };
   }
   if (!carriesStampOver(request)) return { operations: [], warnings: [] };
-  const line = `${STAMP_FIELD}: removed, because ${user.username} may not govern beyond the namespace; the policy now counts as the namespace's own`;
+  const line = `${STAMP_FIELD}: removed, because ${user.username} may not govern beyond the namespace; the ${noun} now counts as the namespace's own`;
   return { operations: [{ op: 'remove', path: STAMP_PATH }], warnings: warningParts(line, STAMP_FIELD) };
 }

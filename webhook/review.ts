@@ -1,12 +1,19 @@
 import { isUtf8 } from 'node:buffer';
 import type { UserInfo } from '../kube/types.ts';
 import { fieldsOf, isObject, type JsonObject, own, text } from '../policy/json.ts';
+import { SCHEDULE_KIND, SCHEDULE_RESOURCE } from '../policy/schedule/schema.ts';
 import { GROUP, KIND, PLURAL, VERSION } from '../policy/schema.ts';
 import { withoutManagedFields } from './managed-fields.ts';
 
 const REVIEW_GROUP = 'admission.k8s.io';
 export const REVIEW_VERSION = `${REVIEW_GROUP}/v1`;
 const RESOURCE = `${PLURAL}.${VERSION}.${GROUP}`;
+/** What is written, by resource and by the kind that belongs to it. */
+const WRITTEN: ReadonlyMap<string, { readonly kind: string; readonly about: Written }> = new Map([
+  [RESOURCE, { kind: KIND, about: 'policy' }],
+  [SCHEDULE_RESOURCE, { kind: SCHEDULE_KIND, about: 'schedule' }],
+  ['pods.v1.', { kind: 'Pod', about: 'pod' }],
+]);
 /** In the core group, whose name is empty. */
 const NODES = 'nodes.v1.';
 const NO_USER = 'request.userInfo is missing or malformed; it must name the user and his groups';
@@ -34,6 +41,9 @@ function isReadable(body: Buffer): boolean {
   return values <= MOST_VALUES;
 }
 
+/** What a request is about that writes something. */
+export type Written = 'policy' | 'schedule' | 'pod';
+
 interface RequestBase {
   readonly uid: string;
   readonly namespace: string;
@@ -44,20 +54,24 @@ interface RequestBase {
   readonly dryRun: boolean;
 }
 
-/** Somebody creates or changes a policy resource. */
+/** Somebody creates or changes a policy resource, a schedule or a pod. */
 export interface WriteRequest extends RequestBase {
+  readonly about: Written;
   readonly operation: 'CREATE' | 'UPDATE';
   readonly object: JsonObject;
   /** Null at a creation. */
   readonly oldObject: JsonObject | null;
+  /** The review as it came but for the API server's notes: what it takes to read it again. */
+  readonly json: string;
 }
 
 /** A request that says nothing new about policies: a deletion, or a change of status. */
 export interface OtherRequest extends RequestBase {
+  readonly about: Written;
   readonly operation: 'DELETE' | 'STATUS';
 }
 
-/** A request about policies. */
+/** A request about policies, schedules or pods. */
 export type PolicyRequest = WriteRequest | OtherRequest;
 
 /** Somebody asks a node's kubelet for something through the API server: `nodes/NODE/proxy/PATH`. */
@@ -77,17 +91,30 @@ export type ParsedReview =
   /** It is no AdmissionReview that could be answered by one. */
   | { readonly kind: 'garbage'; readonly message: string };
 
+function garbage(message: string): ParsedReview {
+  return { kind: 'garbage', message };
+}
+
 /** Reads a request body, which may hold anything. Never throws. */
 export function parseReview(body: Buffer): ParsedReview {
-  const garbage = (message: string): ParsedReview => ({ kind: 'garbage', message });
   if (body.length === 0) return garbage(`the body is empty; send an AdmissionReview of ${REVIEW_VERSION}`);
   if (!isUtf8(body)) return garbage('the body is not UTF-8; send JSON in UTF-8');
   if (body.length > SMALL_BODY && !isReadable(body)) {
     return garbage(`the body holds more than ${MOST_VALUES.toLocaleString('en')} values; send fewer`);
   }
+  return parseJson(withoutManagedFields(body.toString('utf8')));
+}
+
+/** The resource that a review was about. @param json of a write request; null for anything else */
+export function objectIn(json: string): JsonObject | null {
+  const parsed = parseJson(json);
+  return parsed.kind === 'request' && 'object' in parsed.request ? parsed.request.object : null;
+}
+
+function parseJson(json: string): ParsedReview {
   let review: unknown;
   try {
-    review = JSON.parse(withoutManagedFields(body));
+    review = JSON.parse(json);
   } catch {
     return garbage(`the body is not JSON; send an AdmissionReview of ${REVIEW_VERSION}`);
   }
@@ -110,18 +137,19 @@ export function parseReview(body: Buffer): ParsedReview {
     const message = `AdmissionReview ${quoted(apiVersion)} is not known here; set admissionReviewVersions: [v1]`;
     return { kind: 'refused', uid, apiVersion, message };
   }
-  const parsed = parseRequest(request, uid);
+  const parsed = parseRequest(request, uid, json);
   return typeof parsed === 'string'
     ? { kind: 'refused', uid, apiVersion, message: parsed }
     : { kind: 'request', request: parsed };
 }
 
 /** @returns the request, or why it cannot be judged. */
-function parseRequest(request: JsonObject, uid: string): AdmissionRequest | string {
+function parseRequest(request: JsonObject, uid: string, json: string): AdmissionRequest | string {
   const asked = resourceText(fieldsOf(own(request, 'resource')));
   if (asked === NODES && own(request, 'operation') === 'CONNECT') return parseConnect(request, uid);
   const kind = own(fieldsOf(own(request, 'kind')), 'kind');
-  if (asked !== RESOURCE || kind !== KIND) {
+  const written = WRITTEN.get(asked);
+  if (written === undefined || kind !== written.kind) {
     return `this webhook judges ${RESOURCE} (${KIND}), not ${asked} (${quoted(kind)}); correct the rules of the webhook configuration`;
   }
   const user = parseUser(own(request, 'userInfo'));
@@ -133,6 +161,7 @@ function parseRequest(request: JsonObject, uid: string): AdmissionRequest | stri
     uid,
     user,
     namespace,
+    about: written.about,
     name: text(own(request, 'name')),
     dryRun: own(request, 'dryRun') === true,
   };
@@ -149,10 +178,10 @@ function parseRequest(request: JsonObject, uid: string): AdmissionRequest | stri
   const object = objectAt(request, 'object', namespace);
   if (typeof object === 'string') return object;
   if (operation === 'CREATE')
-    return { ...base, ...nameOf(object, base.name), operation, object, oldObject: null };
+    return { ...base, ...nameOf(object, base.name), operation, object, oldObject: null, json };
   const oldObject = objectAt(request, 'oldObject', namespace);
   if (typeof oldObject === 'string') return oldObject;
-  return { ...base, ...nameOf(object, base.name), operation, object, oldObject };
+  return { ...base, ...nameOf(object, base.name), operation, object, oldObject, json };
 }
 
 /** @returns the request, or why it cannot be judged. */
@@ -234,10 +263,8 @@ function isTexts(value: unknown): value is string[] {
 }
 
 function resourceText(resource: JsonObject): string {
-  return ['resource', 'version', 'group']
-    .map((key) => text(own(resource, key)))
-    .join('.')
-    .slice(0, LONGEST_UID);
+  const name = `${text(own(resource, 'resource'))}.${text(own(resource, 'version'))}.${text(own(resource, 'group'))}`;
+  return name.length > LONGEST_UID ? name.slice(0, LONGEST_UID) : name;
 }
 
 /** For messages: in quotes, escaped and short. */

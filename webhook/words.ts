@@ -19,12 +19,12 @@ export function findingLine(finding: Finding): string {
 }
 
 /** What a refused author reads: a summary, then a line for each finding. `name` is `team-a/quotas`. */
-export function denial(name: string, errors: readonly Finding[]): string {
+export function denial(name: string, errors: readonly Finding[], kind = KIND): string {
   const lines = errors.slice(0, MOST_LINES).map(findingLine);
   if (errors.length > MOST_LINES) {
     lines.push(`… and ${moreOf(errors.length - MOST_LINES, 'error')}; ${SHOWS_ALL}`);
   }
-  return [`${amount(errors.length, 'error')} in ${KIND.toLowerCase()} ${printable(name)}:`, ...lines].join(
+  return [`${amount(errors.length, 'error')} in ${kind.toLowerCase()} ${printable(name)}:`, ...lines].join(
     '\n',
   );
 }

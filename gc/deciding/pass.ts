@@ -1,7 +1,7 @@
 import type { Log } from '../../kube/types.ts';
 import type { CollectorMetrics } from '../../observe/metrics.ts';
 import type { PolicySet } from '../../policy/govern.ts';
-import type { Archive, Decision, Disk, Instant, PolicyResource } from '../../policy/types.ts';
+import type { Archive, Decision, Disk, Instant, PolicyResource, Unmet } from '../../policy/types.ts';
 import type { Enforced, Enforcer } from '../deleting/enforce.ts';
 import type { Failures } from '../deleting/failures.ts';
 import type { Clock } from '../system/clock.ts';
@@ -26,6 +26,8 @@ export interface PassOptions {
   readonly notices: Notices;
   readonly metrics: CollectorMetrics;
   readonly log: Log;
+  /** Is told of each limit that comes to stay broken. */
+  readonly onBlocked?: (unmet: Unmet) => void;
   /** Decide and tell, and change nothing. */
   readonly dryRun: boolean;
 }
@@ -100,15 +102,17 @@ export class Passes {
   }
 
   #report(plan: Deletions, held: readonly Held[]): void {
-    const { metrics, notices, relief } = this.#options;
+    const { metrics, notices, relief, onBlocked } = this.#options;
     metrics.trippedBreakers.set(held.length);
     metrics.unmetLimits.set(plan.unmet.length);
     notices.update('held', held.map(heldNotice), 'a policy is held back no more');
     notices.update('relief', relief.notices, 'deletions give room back to the disk again');
-    const unmet = plan.unmet.map(({ of, limit, policy, message, heldBy }): Notice => {
+    const unmet = plan.unmet.map((each): Notice => {
+      const { of, limit, policy, message, heldBy } = each;
       const key = `${limit} ${of} ${policy?.field ?? ''} ${policy?.resource.reference.name ?? ''}`;
       const fields = { limit, of, heldBy: heldBy.slice(0, MOST_NAMED) };
-      return { key, message, essence: [...heldBy].sort().join('/'), fields, level: 'warn' };
+      const essence = [...heldBy].sort().join('/');
+      return { key, message, essence, fields, level: 'warn', onTold: () => onBlocked?.(each) };
     });
     notices.update('unmet', unmet, 'this has passed');
   }

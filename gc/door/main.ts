@@ -1,4 +1,5 @@
 import { Registry } from 'prom-client';
+import { watchCertificate } from '../../certs/metrics.ts';
 import type { CertificateSource } from '../../certs/source.ts';
 import type { PlacedPodLookup } from '../../kube/placed-pods.ts';
 import type { Log } from '../../kube/types.ts';
@@ -153,6 +154,7 @@ export async function startDoor(options: DoorOptions): Promise<RunningDoor> {
     const archives = openArchives(options, door);
     parts.defer(() => ledger.close());
     parts.defer(async () => void (await within(clock, REST_MS, settler.stop())));
+    watchCertificate(registry, certificates);
     watchDoor(registry, { reserved: () => ledger.reserved(), turns: () => turns.counts });
     const server = await startDoorServer({
       ...{ listen, certificates, clients, metrics, log },

@@ -103,7 +103,7 @@ export function runSchedules(options: ScheduleOptions): RunningSchedules {
   });
   const reporter = new ScheduleReporter({
     ...{ node, writer: options.status, nodes, clock, random, log },
-    current: () => reportedNow(node, schedules.values() ?? [], runner, memories, clock.now()),
+    current: () => reportedNow(node, schedules.values() ?? [], runner, memories),
     onFailure: () => metrics.errors.inc({ operation: 'status' }),
   });
 

@@ -7,15 +7,16 @@ export function readRemembered(document: unknown, version: number): Map<string, 
   const schedules = new Map<string, ScheduleMemory>();
   if (!isObject(document) || own(document, 'version') !== version) return schedules;
   for (const [uid, each] of Object.entries(fieldsOf(own(document, 'schedules')))) {
-    if (isObject(each)) schedules.set(uid, scheduleIn(each));
+    if (isObject(each)) schedules.set(uid, scheduleIn(uid, each));
   }
   return schedules;
 }
 
-function scheduleIn(value: JsonObject): ScheduleMemory {
+function scheduleIn(uid: string, value: JsonObject): ScheduleMemory {
   const counts = fieldsOf(own(value, 'counts'));
   const containers = Object.entries(fieldsOf(own(value, 'containers')));
   return {
+    uid,
     name: text(own(value, 'name')),
     timing: text(own(value, 'timing')),
     seenAt: numberIn(value, 'seenAt') ?? 0,

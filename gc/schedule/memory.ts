@@ -45,6 +45,7 @@ export interface Remembered {
 export interface ScheduleMemory {
   /** `shop/nightly` */
   readonly name: string;
+  readonly uid: string;
   timing: string;
   /** When this timing was first seen: runs before it are not made up. */
   seenAt: Instant;
@@ -85,7 +86,7 @@ export class ScheduleMemories {
     if (memory === undefined) {
       const { namespace, name } = schedule.reference;
       memory = {
-        name: `${namespace}/${name}`,
+        ...{ name: `${namespace}/${name}`, uid: key },
         ...{ timing, generation, seenAt: now },
         counts: { taken: 0, failed: 0, dropped: 0 },
         lastTaken: null,
@@ -109,6 +110,11 @@ export class ScheduleMemories {
       this.#isDirty = true;
     }
     return memory;
+  }
+
+  /** What is remembered of a schedule; null where it never selected anything here. */
+  peek(schedule: Schedule): ScheduleMemory | null {
+    return this.#schedules.get(uidOf(schedule)) ?? null;
   }
 
   /** What is remembered of a container, made where there is nothing yet. */

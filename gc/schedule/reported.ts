@@ -1,4 +1,3 @@
-import type { Instant } from '../../policy/types.ts';
 import type { SeenSchedule } from './main.ts';
 import type { Remembered, ScheduleMemories } from './memory.ts';
 import { uidOf } from './memory.ts';
@@ -12,7 +11,6 @@ export function reportedNow(
   seen: readonly SeenSchedule[],
   { targets, nextRuns }: Pick<Runner, 'targets' | 'nextRuns'>,
   memories: ScheduleMemories,
-  now: Instant,
 ): readonly Reported[] {
   const selected = new Map<string, Map<string, Remembered>>();
   for (const { schedule, key, remembered } of targets) {
@@ -21,14 +19,15 @@ export function reportedNow(
     own.set(key, remembered);
     selected.set(uid, own);
   }
-  return seen.map(({ schedule, entries }) => {
+  return seen.flatMap(({ schedule, entries }) => {
     const uid = uidOf(schedule);
-    const memory = memories.of(schedule, now);
+    const memory = memories.peek(schedule);
+    if (memory === null) return [];
     const own = selected.get(uid) ?? new Map<string, Remembered>();
     const { taken, failed, dropped } = memory.counts;
     const hasToDo = own.size > 0 || taken + failed + dropped > 0;
     const nextAt = nextRuns.get(uid) ?? null;
     const entry = hasToDo ? entryOf({ node, memory, selected: own, nextAt }) : null;
-    return { schedule, memory, entry, seen: entries };
+    return [{ schedule, memory, entry, seen: entries }];
   });
 }

@@ -106,7 +106,7 @@ export class Settlement {
       remembered.error = { at: clock.now(), code: 'lost', message };
       remembered.notBefore = clock.now() + (urgent ? 0 : waitMs(remembered.failures, false, random()));
       memories.touch();
-      telling.lost(memory.name, pending.trigger, message);
+      telling.lost(memory, pending.trigger, message);
     }
   }
 
@@ -138,7 +138,7 @@ export class Settlement {
       this.#parts.onMade?.(file);
     }
     const { namespace, pod } = remembered;
-    telling.taken(memory.name, { namespace, pod, container: containerIn(key) }, trigger, file, wasFailing);
+    telling.taken(memory, { namespace, pod, container: containerIn(key) }, trigger, file, wasFailing);
   }
 
   /** Whether a file is there that has the container's name and does not stand still yet. */

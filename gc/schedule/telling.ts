@@ -1,18 +1,20 @@
 import type { Log } from '../../kube/types.ts';
 import { formatDuration } from '../../policy/duration.ts';
-import { scheduleKey } from '../../policy/schedule/retain.ts';
 import type { Trigger } from '../../policy/schedule/types.ts';
 import type { Instant } from '../../policy/types.ts';
 import type { Container } from '../door/container.ts';
 import { containerName } from '../door/container.ts';
 import type { Refusal } from '../door/refusal.ts';
+import type { ScheduleMemory } from './memory.ts';
 import { countOf, type ScheduleMetrics } from './metrics.ts';
 import type { Target } from './wishes.ts';
 
+/** Which schedule. */
+export type Named = Pick<ScheduleMemory, 'name' | 'uid'>;
+
 /** Something that whoever keeps a schedule should see with `kubectl describe`. */
 export interface ScheduleNews {
-  /** `shop/nightly` */
-  readonly schedule: string;
+  readonly schedule: Named;
   readonly type: 'Normal' | 'Warning';
   readonly reason: 'CheckpointTaken' | 'CheckpointFailed' | 'CheckpointDropped';
   readonly message: string;
@@ -47,11 +49,14 @@ export class ScheduleTelling {
     this.#options.onChange();
   }
 
-  taken(schedule: string, container: Container, trigger: Trigger, file: string, wasFailing: boolean): void {
+  taken(schedule: Named, container: Container, trigger: Trigger, file: string, wasFailing: boolean): void {
     const { log, metrics } = this.#options;
     countOf(metrics, trigger, 'taken');
     const name = containerName(container);
-    log.info({ schedule, container: name, trigger, archive: file }, 'a schedule has taken a checkpoint');
+    log.info(
+      { schedule: schedule.name, container: name, trigger, archive: file },
+      'a schedule has taken a checkpoint',
+    );
     const isNews = wasFailing || !(trigger === 'interval' || trigger === 'cron');
     const message = `${name} was taken into ${file} (${trigger})`;
     if (isNews) this.#news(schedule, 'Normal', 'CheckpointTaken', message);
@@ -66,38 +71,38 @@ export class ScheduleTelling {
     countOf(this.#options.metrics, trigger, 'waits');
   }
 
-  failed({ schedule, pod, container, remembered }: Target, trigger: Trigger, refusal: Refusal): void {
+  failed({ memory, pod, container, remembered }: Target, trigger: Trigger, refusal: Refusal): void {
     const { log, metrics } = this.#options;
     countOf(metrics, trigger, 'failed');
     if (remembered.failures > 1) return;
     const name = containerName({ namespace: pod.namespace, pod: pod.name, container: container.name });
     const { code, message } = refusal;
-    const fields = { schedule: scheduleKey(schedule), container: name, trigger, code };
+    const fields = { schedule: memory.name, container: name, trigger, code };
     log.warn(fields, `a schedule could not take a checkpoint: ${message}`);
-    this.#news(scheduleKey(schedule), 'Warning', 'CheckpointFailed', message);
+    this.#news(memory, 'Warning', 'CheckpointFailed', message);
   }
 
   /** The door does not know what has become of it. */
-  unknown({ schedule, pod, container }: Target, { message }: Refusal): void {
+  unknown({ memory, pod, container }: Target, { message }: Refusal): void {
     const name = containerName({ namespace: pod.namespace, pod: pod.name, container: container.name });
-    this.#options.log.warn({ schedule: scheduleKey(schedule), container: name }, message);
+    this.#options.log.warn({ schedule: memory.name, container: name }, message);
   }
 
   /** It is known now that nothing came. */
-  lost(schedule: string, trigger: Trigger, message: string): void {
+  lost(schedule: Named, trigger: Trigger, message: string): void {
     const { log, metrics } = this.#options;
     countOf(metrics, trigger, 'lost');
-    log.warn({ schedule, trigger }, message);
+    log.warn({ schedule: schedule.name, trigger }, message);
     this.#news(schedule, 'Warning', 'CheckpointFailed', message);
   }
 
-  dropped({ schedule, pod, container }: Target, slot: Instant): void {
+  dropped({ schedule, memory, pod, container }: Target, slot: Instant): void {
     const { log, metrics } = this.#options;
     countOf(metrics, schedule.triggers.cron === undefined ? 'interval' : 'cron', 'dropped');
     const name = containerName({ namespace: pod.namespace, pod: pod.name, container: container.name });
     const what = `the run of ${new Date(slot).toISOString()} for ${name} could not begin in time and is dropped`;
-    log.warn({ schedule: scheduleKey(schedule), container: name }, what);
-    this.#news(scheduleKey(schedule), 'Warning', 'CheckpointDropped', what);
+    log.warn({ schedule: memory.name, container: name }, what);
+    this.#news(memory, 'Warning', 'CheckpointDropped', what);
   }
 
   clockSet(step: number): void {
@@ -108,7 +113,12 @@ export class ScheduleTelling {
     );
   }
 
-  #news(schedule: string, type: ScheduleNews['type'], reason: ScheduleNews['reason'], message: string): void {
-    this.#options.onNews({ schedule, type, reason, message });
+  #news(
+    { name, uid }: Named,
+    type: ScheduleNews['type'],
+    reason: ScheduleNews['reason'],
+    message: string,
+  ): void {
+    this.#options.onNews({ schedule: { name, uid }, type, reason, message });
   }
 }

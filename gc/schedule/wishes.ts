@@ -49,16 +49,16 @@ export interface Sight {
   crossed(target: Target): 'cpu' | 'memory' | null;
 }
 
-/** All containers of these pods that schedules are about. */
+/** All containers of these pods that schedules are about. Of a schedule that selects none here nothing is kept. */
 export function* targetsOf(
   schedules: Iterable<Schedule>,
   pods: readonly NodePod[],
   memories: ScheduleMemories,
   now: Instant,
 ): Generator<Target> {
+  const byNamespace = Map.groupBy(pods, ({ namespace }) => namespace);
   for (const schedule of schedules) {
-    const memory = memories.of(schedule, now);
-    for (const pod of pods) {
+    for (const pod of byNamespace.get(schedule.namespace) ?? []) {
       if (!selects(schedule, pod)) continue;
       const names = selectedContainers(
         schedule,
@@ -66,6 +66,7 @@ export function* targetsOf(
       );
       for (const container of pod.containers) {
         if (!names.includes(container.name)) continue;
+        const memory = memories.of(schedule, now);
         const key = `${pod.uid}/${container.name}`;
         const remembered = memories.container(memory, key, pod);
         yield { schedule, pod, container, key, memory, remembered };

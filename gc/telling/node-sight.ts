@@ -26,10 +26,11 @@ export async function nodeSight({
   const door = metrics.registry.getSingleMetric('checkpoint_warden_door_reserved_bytes');
   return {
     totals: inventory.totals(),
-    archives: inventory.archives(),
+    namespaces: inventory.namespaces().map((namespace) => ({ namespace, ...inventory.holding(namespace) })),
     disk: await disk(),
     reservedBytes: door === undefined ? 0 : await sumOf(door),
     deletions: await sumOf(metrics.deletions),
+    evictions: await sumOf(metrics.deletions, 'pressure'),
     errors: await sumOf(metrics.errors),
     waiting: await sumOf(metrics.trippedBreakers),
     complaints: notices.complaints(),
@@ -38,8 +39,17 @@ export async function nodeSight({
   };
 }
 
-async function sumOf(metric: {
-  get(): Promise<{ readonly values: readonly { readonly value: number | string }[] }>;
-}): Promise<number> {
-  return (await metric.get()).values.reduce((sum, { value }) => sum + Number(value), 0);
+/** @param rule of the series, where not all of them count. */
+async function sumOf(
+  metric: { get(): Promise<{ readonly values: readonly Series[] }> },
+  rule?: string,
+): Promise<number> {
+  const { values } = await metric.get();
+  const counted = rule === undefined ? values : values.filter(({ labels }) => labels.rule === rule);
+  return counted.reduce((sum, { value }) => sum + Number(value), 0);
+}
+
+interface Series {
+  readonly value: number | string;
+  readonly labels: Readonly<Record<string, string | number | undefined>>;
 }

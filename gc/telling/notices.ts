@@ -9,6 +9,8 @@ export interface Notice {
   readonly essence?: string;
   readonly fields?: object;
   readonly level: 'info' | 'warn' | 'error';
+  /** Called where it is told. */
+  readonly onTold?: () => void;
 }
 
 type Told = Required<Pick<Notice, 'message' | 'essence' | 'level'>>;
@@ -37,11 +39,13 @@ export class Notices {
   update(kind: string, notices: Iterable<Notice>, ended?: string): void {
     const before = this.#told.get(kind) ?? new Map<string, Told>();
     const now = new Map<string, Told>();
-    for (const { key, message, essence = message, fields = {}, level } of notices) {
+    for (const { key, message, essence = message, fields = {}, level, onTold } of notices) {
       const told = before.get(key);
       const isNews = told?.essence !== essence;
       now.set(key, isNews ? { message, essence, level } : told);
-      if (isNews) this.#log[level](fields, message);
+      if (!isNews) continue;
+      this.#log[level](fields, message);
+      onTold?.();
     }
     this.#told.set(kind, now);
     if (ended === undefined) return;

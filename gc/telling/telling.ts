@@ -21,6 +21,8 @@ export interface TellingOptions {
   readonly metrics: CollectorMetrics;
   readonly log: Log;
   readonly now: () => Instant;
+  /** Is told of each archive with bytes of another checkpoint. */
+  readonly onTainted?: (archive: Archive) => void;
   /** Called when the gauges were set, or cannot be; `everywhere` when policies have changed, as on all nodes. */
   readonly onMeasured?: (where?: 'here' | 'everywhere') => void;
 }
@@ -58,7 +60,8 @@ export class Telling {
   archives(change: InventoryChange): void {
     const { inventory } = this.#options;
     const isAllNew = change.directoryChanged && change.directory.ok;
-    for (const archive of isAllNew ? inventory.archives() : change.added) this.#flag(archive, null);
+    if (isAllNew) inventory.forEachArchive((archive) => this.#flag(archive, null));
+    else for (const archive of change.added) this.#flag(archive, null);
     if (isAllNew) this.#sum();
     for (const { before, after } of change.modified) this.#flag(after, before);
   }
@@ -150,6 +153,7 @@ export class Telling {
     if (staleTailBytes > 0 && before?.staleTailBytes !== staleTailBytes) {
       const what = `${formatBytes(staleTailBytes)} stand behind its end marker, possibly the memory of another container`;
       log.warn({ ...fields, staleTailBytes }, `${what}; spec.tainted says what becomes of such archives`);
+      this.#options.onTainted?.(archive);
     }
     if (modifiedAt > now + FUTURE_MS && before?.modifiedAt !== modifiedAt) {
       const time = new Date(modifiedAt).toISOString();

@@ -4,7 +4,7 @@ export const SCHEDULE_KIND = 'CheckpointSchedule';
 export const SCHEDULE_PLURAL = 'checkpointschedules';
 export const SCHEDULE_API_VERSION = API_VERSION;
 export const SCHEDULE_RESOURCE = `${SCHEDULE_PLURAL}.${VERSION}.${GROUP}`;
-/** On a pod: `true` asks the schedules with `onAnnotation` for one checkpoint; it is removed when it was taken. */
+/** On a pod: each new value asks the schedules with `onAnnotation` for one checkpoint. */
 export const TRIGGER_ANNOTATION = 'checkpoint.criu.org/trigger';
 /** Seconds between two looks at the usage, where none are given. */
 export const DEFAULT_POLL_SECONDS = 30;
@@ -12,8 +12,10 @@ export const DEFAULT_TIME_ZONE = 'UTC';
 export const DISRUPTIONS = ['NodeDrain', 'PodEviction', 'Preemption'] as const;
 export const OPERATORS = ['In', 'NotIn', 'Exists', 'DoesNotExist'] as const;
 
-const MOST_NAMES = 1_000;
-const MOST_TERMS = 100;
+/** Containers of a schedule, and labels of its selector. */
+export const MOST_NAMES = 1_000;
+/** Terms of a selector, and values of a term. */
+export const MOST_TERMS = 100;
 
 const text = (description: string, maxLength: number): Schema => ({ type: 'string', maxLength, description });
 const percent = (description: string): Schema => ({
@@ -83,12 +85,12 @@ const TRIGGERS: Schema = {
     ),
     onAnnotation: {
       type: 'boolean',
-      description: `A pod that is annotated with ${TRIGGER_ANNOTATION}=true is checkpointed once, and the annotation removed.`,
+      description: `A pod that is annotated with ${TRIGGER_ANNOTATION} is checkpointed once for each new value, such as true or a time. The annotation stays.`,
     },
     resourceThreshold: {
       type: 'object',
       description:
-        'Checkpoint a container when its usage crosses a percentage of its limit: once, and again after it has been back. Needs the Metrics API.',
+        'Checkpoint a container when its usage crosses a percentage of its limit: once, and again after it has been back. The kubelet of its node is asked; no metrics-server is needed.',
       properties: {
         cpuPercent: bounds('CPU usage'),
         memoryPercent: bounds('Memory usage'),
@@ -106,7 +108,7 @@ const TRIGGERS: Schema = {
       maxItems: DISRUPTIONS.length,
       'x-kubernetes-list-type': 'atomic',
       description:
-        "Checkpoint a pod that is about to go: NodeDrain, its node takes no pods any more; PodEviction, it is being deleted; Preemption, it has the condition DisruptionTarget. With the pod's label checkpoint.criu.org/before-stop=true there is time for it.",
+        "Checkpoint a pod that is ending: NodeDrain, while its node is cordoned; PodEviction, because it is evicted, by the API, a taint or the kubelet; Preemption, because the scheduler wants its place. With the pod's label checkpoint.criu.org/before-stop=true there is time for it.",
       items: { type: 'string', enum: DISRUPTIONS },
     },
   },

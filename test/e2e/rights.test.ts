@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 import { tokenReviewer } from '../../kube/authentication.ts';
 import { createClient, type KubeClient } from '../../kube/client.ts';
+import { EventRecorder } from '../../kube/events.ts';
 import { podNodeLookup } from '../../kube/pod-nodes.ts';
 import { podLookup } from '../../kube/pods.ts';
 import { checkpointReviewer, governReviewer } from '../../kube/reviews.ts';
@@ -110,6 +111,40 @@ suite('the base is applied, and with its rights', () => {
     await t.waitFor(async () => assert.equal(await may('ann'), true), { interval: 20, timeout: 5_000 });
     assert.equal(await may('bob'), false);
   });
+});
+
+test('both tell events, and a repetition as a series; what is told of one is read by others', async (t) => {
+  for (const name of ['collector', 'webhook']) {
+    const client = await serviceAccount(t, name);
+    const outcomes: string[] = [];
+    const begun = Date.now();
+    const recorder = new EventRecorder({
+      ...{ client, controller: `checkpoint-warden/${name}`, instance: 'here', random: Math.random },
+      // A hundred times as fast.
+      now: () => begun + (Date.now() - begun) * 100,
+      after: (ms, act) => {
+        const timer = setTimeout(act, ms / 100);
+        return () => clearTimeout(timer);
+      },
+      onOutcome: (outcome) => outcomes.push(outcome),
+      log: { info() {}, warn() {}, error() {} },
+    });
+    t.after(() => recorder.stop());
+    const about = { apiVersion: 'v1', kind: 'Pod', namespace: 'team', name: `cart-of-${name}` };
+    const news = { about, type: 'Warning', reason: 'CheckpointRefused', action: 'Checkpoint' } as const;
+    recorder.tell({ ...news, note: 'ü'.repeat(2_000), key: 'a' });
+    await t.waitFor(() => assert.equal(outcomes.length, 1), { interval: 10, timeout: 5_000 });
+    recorder.tell({ ...news, note: 'other figures', key: 'a' });
+    await t.waitFor(() => assert.deepEqual(outcomes, ['written', 'written']), {
+      interval: 10,
+      timeout: 5_000,
+    });
+    const nobody = { ...about, namespace: 'nowhere' };
+    recorder.tell({ ...news, about: nobody, note: 'x' });
+    await t.waitFor(() => assert.equal(outcomes[2], 'dropped'), { interval: 10, timeout: 5_000 });
+    const found = await kubectl('events', '-n', 'team', '--for', `pod/cart-of-${name}`);
+    assert.match(found, /\(x2 over .*Warning +CheckpointRefused +Pod\/cart-of-\w+ +ü{500}/);
+  }
 });
 
 test('the API server takes the webhook configurations, by URL and by Service', async () => {

@@ -34,22 +34,28 @@ test('the programs have the rights that they use, and no others', async () => {
     resources: ['checkpointrestoreoperators'],
     verbs: ['list', 'watch'],
   };
+  const events = { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] };
   assert.deepEqual(await rulesOf('webhook-rbac.yaml', 'checkpoint-warden-webhook'), [
-    policies,
+    { ...policies, resources: [...policies.resources, 'checkpointschedules'] },
     { apiGroups: ['criu.org'], resources: ['checkpointrestoreoperators/status'], verbs: ['patch'] },
     { apiGroups: ['criu.org'], resources: ['checkpointnodes'], verbs: ['list', 'watch'] },
+    events,
     { apiGroups: ['authorization.k8s.io'], resources: ['subjectaccessreviews'], verbs: ['create'] },
     { apiGroups: ['authentication.k8s.io'], resources: ['tokenreviews'], verbs: ['create'] },
     { apiGroups: [''], resources: ['pods', 'nodes'], verbs: ['get', 'list', 'watch'] },
   ]);
   assert.deepEqual(await rulesOf('collector-rbac.yaml', 'checkpoint-warden-collector'), [
     policies,
-    { apiGroups: [''], resources: ['pods'], verbs: ['get'] },
+    { apiGroups: [''], resources: ['pods'], verbs: ['get', 'list', 'watch'] },
+    { apiGroups: ['criu.org'], resources: ['checkpointschedules'], verbs: ['list', 'watch'] },
+    { apiGroups: ['criu.org'], resources: ['checkpointschedules/status'], verbs: ['patch'] },
+    { apiGroups: [''], resources: ['nodes/stats'], verbs: ['get'] },
     { apiGroups: ['authentication.k8s.io'], resources: ['tokenreviews'], verbs: ['create'] },
     { apiGroups: ['authorization.k8s.io'], resources: ['subjectaccessreviews'], verbs: ['create'] },
     { apiGroups: [''], resources: ['nodes/checkpoint'], verbs: ['create'] },
     { apiGroups: ['criu.org'], resources: ['checkpointnodes'], verbs: ['create', 'patch'] },
     { apiGroups: ['criu.org'], resources: ['checkpointnodes/status'], verbs: ['patch'] },
     { apiGroups: [''], resources: ['nodes'], verbs: ['get'] },
+    events,
   ]);
 });

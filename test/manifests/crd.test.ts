@@ -3,9 +3,23 @@ import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { parse } from 'yaml';
 import { customResourceDefinition } from '../../manifests/crd.ts';
-import { CRD_FILE, crdText, NODE_CRD_FILE, nodeCrdText } from '../../manifests/generate.ts';
+import { scheduleResourceDefinition } from '../../manifests/crd-schedule.ts';
+import {
+  CRD_FILE,
+  crdText,
+  NODE_CRD_FILE,
+  nodeCrdText,
+  SCHEDULE_CRD_FILE,
+  scheduleCrdText,
+} from '../../manifests/generate.ts';
 import { isObject, own } from '../../policy/json.ts';
+import { SCHEDULE_SPEC } from '../../policy/schedule/schema.ts';
 import { SPEC } from '../../policy/schema.ts';
+
+const DEFINITIONS = [
+  [customResourceDefinition(), SPEC, 8],
+  [scheduleResourceDefinition(), SCHEDULE_SPEC, 8],
+] as const;
 
 const specPath = ['spec', 'versions', 0, 'schema', 'openAPIV3Schema', 'properties', 'spec'] as const;
 
@@ -31,27 +45,32 @@ test('the committed file is what `npm run manifests` writes', async () => {
   assert.equal(await readFile(CRD_FILE, 'utf8'), crdText(), 'run npm run manifests');
   assert.deepEqual(parse(crdText()), JSON.parse(JSON.stringify(customResourceDefinition())));
   assert.equal(await readFile(NODE_CRD_FILE, 'utf8'), nodeCrdText(), 'run npm run manifests');
+  assert.equal(await readFile(SCHEDULE_CRD_FILE, 'utf8'), scheduleCrdText(), 'run npm run manifests');
 });
 
-test('every object of the spec keeps unknown fields, so that the webhook can name them', () => {
-  const spec = at(customResourceDefinition(), ...specPath);
-  const objects = [...schemas(spec, 'spec')].filter(([, schema]) => 'properties' in schema);
-  assert.ok(objects.length >= 8, String(objects.length));
-  for (const [path, schema] of objects) {
-    assert.equal(at(schema, 'x-kubernetes-preserve-unknown-fields'), true, path);
-  }
-  const root = at(customResourceDefinition(), ...specPath.slice(0, -2));
-  assert.equal(at(root, 'x-kubernetes-preserve-unknown-fields'), true, 'root');
-});
+for (const [definition, schema, least] of DEFINITIONS) {
+  const name = String(at(definition, 'metadata', 'name'));
 
-test('every field has a description for kubectl explain', () => {
-  for (const [path, schema] of schemas(at(customResourceDefinition(), ...specPath.slice(0, -2)), '')) {
-    if (path === '.metadata' || path.endsWith('[]')) continue;
-    assert.match(String(at(schema, 'description')), /^\S.*[.\w]$/, path);
-  }
-});
+  test(`${name}: every object of the spec keeps unknown fields, so that the webhook can name them`, () => {
+    const spec = at(definition, ...specPath);
+    const objects = [...schemas(spec, 'spec')].filter(([, each]) => 'properties' in each);
+    assert.ok(objects.length >= least, String(objects.length));
+    for (const [path, each] of objects) {
+      assert.equal(at(each, 'x-kubernetes-preserve-unknown-fields'), true, path);
+    }
+    const root = at(definition, ...specPath.slice(0, -2));
+    assert.equal(at(root, 'x-kubernetes-preserve-unknown-fields'), true, 'root');
+  });
 
-test('nothing of the schema is lost on the way', () => {
-  const names = (schema: unknown) => [...schemas(schema, 'spec')].map(([path]) => path);
-  assert.deepEqual(names(at(customResourceDefinition(), ...specPath)), names(SPEC));
-});
+  test(`${name}: every field has a description for kubectl explain`, () => {
+    for (const [path, each] of schemas(at(definition, ...specPath.slice(0, -2)), '')) {
+      if (path === '.metadata' || path.endsWith('[]')) continue;
+      assert.match(String(at(each, 'description')), /^\S.*[.\w]$/, path);
+    }
+  });
+
+  test(`${name}: nothing of the schema is lost on the way`, () => {
+    const names = (each: unknown) => [...schemas(each, 'spec')].map(([path]) => path);
+    assert.deepEqual(names(at(definition, ...specPath)), names(schema));
+  });
+}

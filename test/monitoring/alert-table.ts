@@ -16,6 +16,10 @@ const free = `checkpoint_warden_disk_bytes{kind="free",${node}}`;
 const total = `checkpoint_warden_disk_bytes{kind="total",${node}}`;
 const refused = (outcome: string) => `checkpoint_warden_door_requests_total{outcome="${outcome}",${node}}`;
 const expiry = 'checkpoint_warden_certificate_expiry_timestamp_seconds{pod="webhook-1"}';
+const authority = 'checkpoint_warden_certificate_authority_expiry_timestamp_seconds{pod="collector-7"}';
+const shed = 'checkpoint_warden_shed_total{pod="webhook-1",what="review"}';
+const statuses = (outcome: string) =>
+  `checkpoint_warden_status_writes_total{pod="webhook-1",outcome="${outcome}"}`;
 const daemons = 'namespace="checkpoint-warden",daemonset="collector"';
 const desired = `kube_daemonset_status_desired_number_scheduled{${daemons}}`;
 const available = `kube_daemonset_status_number_available{${daemons}}`;
@@ -166,6 +170,37 @@ export const ALERT_ROWS: readonly AlertRow[] = [
     'The certificate of webhook-1 lapses in 23h 40m 0s',
   ),
   row('CheckpointCertificateLapses', 'in a month', { [expiry]: `${30 * DAY}x60` }, 20, null),
+  row(
+    'CheckpointCertificateLapses',
+    "a door's",
+    { [expiry.replace('webhook-1', 'collector-7')]: `${DAY}x60` },
+    20,
+    'The certificate of collector-7 lapses in 23h 40m 0s',
+  ),
+  row(
+    'CheckpointAuthorityLapses',
+    'in ten days',
+    { [authority]: `${10 * DAY}x60` },
+    20,
+    'The authority behind the certificate of collector-7 lapses in 9d 23h 40m 0s',
+  ),
+  row('CheckpointAuthorityLapses', 'in a month', { [authority]: `${30 * DAY}x60` }, 20, null),
+  row(
+    'CheckpointWebhookSheds',
+    'again and again',
+    { [shed]: '0+1x60' },
+    40,
+    'webhook-1 has had too much at once for a quarter of an hour: review',
+  ),
+  row('CheckpointWebhookSheds', 'once', { [shed]: '0x10 5x50' }, 50, null),
+  row(
+    'CheckpointStatusNotWritten',
+    'again and again',
+    { [statuses('failed')]: '0+1x60' },
+    50,
+    "webhook-1 cannot write what becomes of policies, or cannot see the nodes' objects",
+  ),
+  row('CheckpointStatusNotWritten', 'all are', { [statuses('written')]: '0+1x60' }, 50, null),
   row(
     'CheckpointCertificateProblem',
     'for an hour',

@@ -110,9 +110,9 @@ suite('Enforced', () => {
     [
       'one is silent',
       policy({ alive: 1, silent: 1, silentNames: ['n9'], unnamed: 1 }),
-      'Unknown',
-      'NodesSilent',
-      /^on 1 node, but 1 node not heard of lately \(n9\)$/,
+      'True',
+      'Enforced',
+      /^on 1 node; 1 node not heard of lately \(n9\)$/,
     ],
     [
       'all are silent',

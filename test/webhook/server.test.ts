@@ -38,7 +38,14 @@ const TURNED_AWAY: readonly [
   status: number,
   sentence: RegExp,
 ][] = [
-  ['another path', 'POST', '/', {}, 404, /known are \/mutate, \/validate, \/connect, \/healthz, \/readyz/],
+  [
+    'another path',
+    'POST',
+    '/',
+    {},
+    404,
+    /known are \/mutate, \/validate, \/mutate-schedules, \/validate-schedules, \/mutate-pods, \/connect, \/healthz, \/readyz/,
+  ],
   ['another case', 'POST', '/Validate', {}, 404, /nothing here/],
   ['a slash behind', 'POST', '/validate/', {}, 404, /nothing here/],
   ['a path that cannot be decoded', 'POST', '/%zz', {}, 404, /nothing here/],

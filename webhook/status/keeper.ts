@@ -5,7 +5,7 @@ import type { JsonObject } from '../../policy/json.ts';
 import type { NodeFacts } from '../../policy/node-facts.ts';
 import { conditionStatus, essenceOfStatus, graveOfStatus, policyStatus } from '../../policy/policy-status.ts';
 import { overruled } from '../../policy/precedence.ts';
-import { standing, type Verdict } from '../../policy/standing.ts';
+import { type NodesOfPolicy, standing, type Verdict } from '../../policy/standing.ts';
 import type { Instant } from '../../policy/types.ts';
 import { seenDigest } from '../../source/seen.ts';
 import type { StoredPolicy } from '../../source/source.ts';
@@ -44,12 +44,15 @@ const FIGURES_MS = 10_000;
  * copies a second are sent, however many nodes there are.
  */
 const COPIES_A_SECOND = 250;
+/** What people wait for may be ten times as much, and some of it at once; what somebody has just edited comes first. */
+const GRAVE_COPIES_A_SECOND = 2_500;
+const GRAVE_BURST_MS = 10_000;
 /** What time alone changes: a node that is not heard of. */
 const LOOK_MS = 60_000;
 /** What the API server has not taken, or has changed at once, is not written again before this. */
 const AGAIN_MS = 60_000;
-/** Policies judged in one go. */
-const AT_ONCE = 50;
+/** Milliseconds of judging in one go: reviews wait meanwhile. */
+const HOLD_MS = 2;
 
 /** Failures in a row after which nothing is written for a while. */
 const MOST_FAILURES = 3;
@@ -59,15 +62,26 @@ interface Tried {
   readonly at: Instant;
 }
 
+interface Settled {
+  readonly policy: StoredPolicy;
+  readonly key: string;
+  readonly revision: number;
+}
+
 /**
  * Writes the status of each policy out of what the nodes say. Every replica does: all see the same, and one that finds
  * written what it would write does nothing.
  */
 export class StatusKeeper {
   readonly #options: StatusKeeperOptions;
-  readonly #board = new NodeBoard();
+  readonly #board: NodeBoard;
   readonly #tried = new Map<string, Tried>();
+  /** What a policy was judged by when there was nothing to write: as long as it is so, nothing is. */
+  #settled = new Map<string, Settled>();
+  /** Since when which version of a policy is there; 0 where it was in force at the start. */
+  readonly #versions = new Map<string, { readonly generation: number; readonly at: Instant }>();
   #figuresAt: Instant = 0;
+  #graveAt: Instant = 0;
   #failures = 0;
   #cancel: (() => void) | null = null;
   #dueAt: Instant = Number.POSITIVE_INFINITY;
@@ -76,6 +90,7 @@ export class StatusKeeper {
 
   constructor(options: StatusKeeperOptions) {
     this.#options = options;
+    this.#board = new NodeBoard(options.now());
   }
 
   /** Something may have changed. */
@@ -124,24 +139,61 @@ export class StatusKeeper {
     const stored = [...policies.stored()];
     const view = this.#board.view(seenDigest(stored), now());
     const there = new Set(stored.map(({ uid }) => uid));
-    for (const uid of this.#tried.keys()) if (!there.has(uid)) this.#tried.delete(uid);
-    // Each has its turn at the figures that there is room for.
-    const triedAt = ({ uid }: StoredPolicy) => this.#tried.get(uid)?.at ?? 0;
-    stored.sort((one, other) => triedAt(one) - triedAt(other));
-    let nextMs = LOOK_MS;
-    for (const [index, policy] of stored.entries()) {
-      if (this.#stopped) return LOOK_MS;
-      if (index % AT_ONCE === AT_ONCE - 1) await new Promise(setImmediate);
-      const { catalog } = this.#options;
-      const verdict = standing({
-        ...policy,
-        overruled: policy.resource ? overruled(policy.resource, catalog()) : [],
-        nodes: view(policy.uid),
-      });
-      const status = policyStatus(verdict, policy.generation, policy.status, now());
-      nextMs = Math.min(nextMs, await this.#writeWhereDue(policy, status, verdict.verdicts));
+    for (const known of [this.#tried, this.#versions]) {
+      for (const uid of known.keys()) if (!there.has(uid)) known.delete(uid);
     }
+    // Each has its turn at what there is room for, what was edited before the rest.
+    const rank = ({ uid, status, generation }: StoredPolicy) =>
+      status.observedGeneration === generation ? (this.#tried.get(uid)?.at ?? 0) : -1;
+    stored.sort((one, other) => rank(one) - rank(other));
+    const settled = new Map<string, Settled>();
+    let nextMs = LOOK_MS;
+    let restedAt = performance.now();
+    for (const policy of stored) {
+      if (this.#stopped) return LOOK_MS;
+      const judgedBy = { policy, key: view.key, revision: view.revision(policy.uid) };
+      if (!isSettled(this.#settled.get(policy.uid), judgedBy)) {
+        if (performance.now() - restedAt > HOLD_MS) {
+          await new Promise(setImmediate);
+          restedAt = performance.now();
+        }
+        const waitMs = await this.#judge(policy, view.of(policy.uid, this.#changedAt(policy)));
+        if (waitMs !== null) {
+          nextMs = Math.min(nextMs, waitMs);
+          continue;
+        }
+      }
+      settled.set(policy.uid, judgedBy);
+    }
+    this.#settled = settled;
     return nextMs;
+  }
+
+  /** A replica that starts takes from the status what was so: then it says no other than the one that wrote it. */
+  #changedAt({ uid, generation, status }: StoredPolicy): Instant {
+    const known = this.#versions.get(uid);
+    if (known?.generation === generation) return known.at;
+    const wasEnforced =
+      known === undefined &&
+      status.observedGeneration === generation &&
+      conditionStatus(status, 'Enforced') === 'True';
+    const at = wasEnforced ? 0 : this.#options.now();
+    this.#versions.set(uid, { generation, at });
+    return at;
+  }
+
+  /** @returns null where there is nothing to write, or after how many milliseconds to look again. */
+  async #judge(policy: StoredPolicy, nodes: NodesOfPolicy): Promise<number | null> {
+    const { now, catalog } = this.#options;
+    const { resource } = policy;
+    const judged = standing({
+      ...policy,
+      overruled: resource ? overruled(resource, catalog()) : [],
+      nodes,
+    });
+    const status = policyStatus(judged, policy.generation, policy.status, now());
+    if (essenceOfStatus(status) === essenceOfStatus(policy.status)) return null;
+    return await this.#writeWhereDue(policy, status, judged.verdicts);
   }
 
   async #writeWhereDue(
@@ -151,18 +203,19 @@ export class StatusKeeper {
   ): Promise<number> {
     const { now } = this.#options;
     const essence = essenceOfStatus(status);
-    if (essence === essenceOfStatus(policy.status)) return LOOK_MS;
     const tried = this.#tried.get(policy.uid);
     const since = tried === undefined ? Number.POSITIVE_INFINITY : Math.abs(now() - tried.at);
     const isGrave = graveOfStatus(status) !== graveOfStatus(policy.status);
     const waitMs = Math.max(
       tried?.essence === essence ? AGAIN_MS - since : 0,
       isGrave ? 0 : FIGURES_MS - since,
-      isGrave ? 0 : Math.min(this.#figuresAt - now(), LOOK_MS),
+      Math.min((isGrave ? this.#graveAt - GRAVE_BURST_MS : this.#figuresAt) - now(), LOOK_MS),
     );
     if (waitMs > 0) return waitMs;
     this.#tried.set(policy.uid, { essence, at: now() });
-    this.#figuresAt = Math.max(this.#figuresAt, now()) + (this.#board.size / COPIES_A_SECOND) * 1_000;
+    const copies = this.#board.size * 1_000;
+    this.#figuresAt = Math.max(this.#figuresAt, now()) + copies / COPIES_A_SECOND;
+    this.#graveAt = Math.max(this.#graveAt, now()) + copies / GRAVE_COPIES_A_SECOND;
     await this.#write(policy, status, verdicts);
     return LOOK_MS;
   }
@@ -194,4 +247,8 @@ export class StatusKeeper {
       if (conditionStatus(policy.status, verdict.type) !== verdict.status) onTurn?.(policy, verdict);
     }
   }
+}
+
+function isSettled(former: Settled | undefined, now: Settled): boolean {
+  return former?.policy === now.policy && former.key === now.key && former.revision === now.revision;
 }

@@ -1,10 +1,12 @@
+import type { EventOutcome, EventRecorder } from '../../kube/events.ts';
 import type { PolicyStatusWriter } from '../../kube/policy-status.ts';
 import type { Log } from '../../kube/types.ts';
 import type { NodeFacts } from '../../policy/node-facts.ts';
 import type { Instant } from '../../policy/types.ts';
 import type { PolicySource } from '../../source/source.ts';
 import { LiveCatalog } from '../live-catalog.ts';
-import { StatusKeeper, type StatusKeeperOptions, type StatusWrite } from './keeper.ts';
+import { StatusKeeper, type StatusWrite } from './keeper.ts';
+import { tellTurn } from './turns.ts';
 
 /** All nodes, as an informer has them. */
 export interface NodesView {
@@ -16,15 +18,18 @@ export interface NodesView {
 }
 
 /** What it takes to say on each policy what has become of it. */
-export interface StatusPart extends Pick<StatusKeeperOptions, 'onTurn'> {
+export interface StatusPart {
   /** A new view each time: one that could not be begun is not begun again. */
   readonly nodes: () => NodesView;
   readonly writer: PolicyStatusWriter;
+  /** Where turns of conditions are told; absent: nowhere. */
+  readonly events?: (onOutcome: (outcome: EventOutcome) => void) => EventRecorder;
 }
 
 export interface OpenStatusOptions extends StatusPart {
   readonly source: PolicySource;
   readonly onWrite: (outcome: StatusWrite) => void;
+  readonly onEvent: (outcome: EventOutcome) => void;
   readonly now: () => Instant;
   readonly log: Log;
 }
@@ -42,6 +47,7 @@ export function openStatus(options: OpenStatusOptions): { stop(): Promise<void> 
   const onStored = source.onStored?.bind(source);
   if (stored === undefined || onStored === undefined) return null;
   const catalog = new LiveCatalog(source, now);
+  const events = options.events?.(options.onEvent);
   let view: NodesView = nodes();
   const keeper = new StatusKeeper({
     ...options,
@@ -50,11 +56,13 @@ export function openStatus(options: OpenStatusOptions): { stop(): Promise<void> 
     nodes: { values: () => view.values(), isFresh: () => view.isFresh() },
     after,
     random: Math.random,
+    ...(events && { onTurn: (policy, verdict) => tellTurn(events, policy, verdict) }),
   });
   const ends = onStored(() => keeper.wake());
   let cancel = () => {};
   let opening = Promise.resolve();
   let isStopped = false;
+  let isTold = false;
   const open = () => {
     view = nodes();
     view.onChange(() => keeper.wake());
@@ -63,7 +71,9 @@ export function openStatus(options: OpenStatusOptions): { stop(): Promise<void> 
       (err: unknown) => {
         if (isStopped) return;
         options.onWrite('failed');
-        log.warn({ err }, 'the objects of nodes cannot be watched, so policies have no status; trying on');
+        if (!isTold)
+          log.warn({ err }, 'the objects of nodes cannot be watched, so policies have no status; trying on');
+        isTold = true;
         cancel = after(AGAIN_MS, open);
       },
     );
@@ -75,7 +85,7 @@ export function openStatus(options: OpenStatusOptions): { stop(): Promise<void> 
       cancel();
       ends();
       catalog.stop();
-      await Promise.all([view.stop(), keeper.stop()]);
+      await Promise.all([view.stop(), keeper.stop(), events?.stop()]);
       await opening;
     },
   };

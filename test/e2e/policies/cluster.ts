@@ -3,11 +3,14 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { selfSignedCertificates } from '../../../certs/self-signed.ts';
+import { watchSchedules } from '../../../cli/schedules.ts';
 import { createClient, type KubeClient } from '../../../kube/client.ts';
 import { governReviewer } from '../../../kube/reviews.ts';
 import { customResourceDefinition } from '../../../manifests/crd.ts';
+import { scheduleResourceDefinition } from '../../../manifests/crd-schedule.ts';
 import { webhookConfigurations } from '../../../manifests/objects.ts';
 import { createLog } from '../../../observe/log.ts';
+import { SCHEDULE_PLURAL } from '../../../policy/schedule/schema.ts';
 import { PLURAL } from '../../../policy/schema.ts';
 import { clusterPolicySource } from '../../../source/cluster.ts';
 import type { PolicySource } from '../../../source/source.ts';
@@ -113,6 +116,7 @@ async function start(parts: AsyncDisposableStack): Promise<PolicyCluster> {
 /** The resource, the rights of the manifests, and namespaces. */
 async function prepare(plane: ControlPlane): Promise<void> {
   await plane.apply(stringify(customResourceDefinition()));
+  await plane.apply(stringify(scheduleResourceDefinition()));
   for (const file of ['webhook-rbac.yaml', 'roles.yaml']) {
     await plane.apply(await readFile(join(BASE, file), 'utf8'));
   }
@@ -134,7 +138,8 @@ async function prepare(plane: ControlPlane): Promise<void> {
   for (const name of NAMESPACES) {
     await plane.apply(stringify({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } }));
   }
-  await plane.kubectl(['wait', '--for=condition=Established', `crd/${PLURAL}.criu.org`]);
+  const definitions = [PLURAL, SCHEDULE_PLURAL].map((plural) => `crd/${plural}.criu.org`);
+  await plane.kubectl(['wait', '--for=condition=Established', ...definitions]);
 }
 
 async function startReplica(kubeconfig: string, parts: AsyncDisposableStack): Promise<Replica> {
@@ -142,12 +147,15 @@ async function startReplica(kubeconfig: string, parts: AsyncDisposableStack): Pr
   const client = await createClient({ kubeconfig });
   parts.defer(() => client.close());
   const source = clusterPolicySource({ client });
+  const schedules = await watchSchedules(client, log);
+  parts.defer(() => schedules.stop());
   const certificates = selfSignedCertificates({ names: ['127.0.0.1', 'localhost'], log });
   const webhook = await startWebhook({
     listen: { host: '127.0.0.1', port: 0 },
     source,
     certificates,
     reviewer: governReviewer(client),
+    schedules: schedules.values,
     log,
     timings: { drain: 0 },
   });

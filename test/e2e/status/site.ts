@@ -4,8 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { selfSignedCertificates } from '../../../certs/self-signed.ts';
+import { eventTimes } from '../../../cli/event-times.ts';
 import { checkpointNodes } from '../../../kube/checkpoint-nodes.ts';
 import { createClient } from '../../../kube/client.ts';
+import { EventRecorder } from '../../../kube/events.ts';
 import { policyStatusWriter } from '../../../kube/policy-status.ts';
 import { createLog } from '../../../observe/log.ts';
 import { fieldsOf, own, text } from '../../../policy/json.ts';
@@ -49,6 +51,10 @@ export interface Site extends AsyncDisposable {
   startReplica(): Promise<Webhook>;
   /** The collector of a node, on a directory of its own with so many archives of the pod `shop/cart`. */
   startNode(name: string, archives: number): Promise<GcProcess>;
+  /** Where that node's archives are. */
+  directoryOf(node: string): string;
+  /** The events of a namespace, each as `KIND/NAME TYPE REASON COUNT: NOTE`. */
+  events(namespace: string): Promise<readonly string[]>;
   /** What was asked of it by the webhook and the collectors, but for watches. */
   calls(): readonly Call[];
 }
@@ -111,7 +117,14 @@ export async function startSite(): Promise<Site> {
         certificates,
         reviewer: null,
         log,
-        status: { nodes: () => checkpointNodes({ client, log }), writer: policyStatusWriter(client) },
+        status: {
+          nodes: () => checkpointNodes({ client, log }),
+          writer: policyStatusWriter(client),
+          events: (onOutcome) => {
+            const named = { controller: 'checkpoint-warden/webhook', instance: 'replica' };
+            return new EventRecorder({ client, ...named, ...eventTimes, onOutcome, log });
+          },
+        },
       });
       parts.defer(async () => {
         await webhook.stop();
@@ -136,6 +149,18 @@ export async function startSite(): Promise<Site> {
       parts.defer(() => gc.kill());
       return gc;
     },
+    directoryOf: (node) => join(scratch, node),
+    async events(namespace) {
+      const found: unknown = JSON.parse(await site.kubectl('get', 'events', '-n', namespace, '-o', 'json'));
+      const items = own(fieldsOf(found), 'items');
+      return (Array.isArray(items) ? items : []).map((item) => {
+        const event = fieldsOf(item);
+        const about = fieldsOf(own(event, 'involvedObject'));
+        const count = own(fieldsOf(own(event, 'series')), 'count') ?? 1;
+        const of = (key: string) => text(own(event, key));
+        return `${text(own(about, 'kind'))}/${text(own(about, 'name'))} ${of('type')} ${of('reason')} ${count}: ${of('message')}`;
+      });
+    },
     calls() {
       return readFileSync(plane.auditLog ?? '', 'utf8')
         .split('\n')
@@ -159,10 +184,17 @@ function inNamespace(yaml: string): string {
   );
 }
 
-export function writeArchive(directory: string, number: number): string {
-  const made = { namespace: 'shop', pod: 'cart' };
+/** @param tail bytes behind the archive's end. */
+export function writeArchive(
+  directory: string,
+  number: number,
+  pod = 'cart',
+  podUid?: string,
+  tail = 0,
+): string {
+  const made = { namespace: 'shop', pod, ...(podUid !== undefined && { podUid }) };
   const file = archiveName(made, new Date(Date.UTC(2026, 10, 21, 0, 0, number)));
-  writeFileSync(join(directory, file), makeArchive(made));
+  writeFileSync(join(directory, file), Buffer.concat([makeArchive(made), Buffer.alloc(tail, 1)]));
   const time = Date.now() / 1_000 - 3_600 + number;
   utimesSync(join(directory, file), time, time);
   return file;

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually } from '../../cluster/eventually.ts';
-import { type Site, startSite } from './site.ts';
+import { archiveName } from '../../fixtures/make-archive.ts';
+import { type Site, startSite, writeArchive } from './site.ts';
 
 /** Milliseconds: collectors and replicas take up to ten seconds and four. */
 const SOON = 60_000;
@@ -195,6 +198,72 @@ suite('what is not as it should be', () => {
     const env = { ...process.env, KUBECTL: site.plane.kubectlProgram, KUBECONFIG: site.plane.kubeconfig };
     const { stdout } = await promisify(execFile)('sh', ['-c', shell], { env });
     assert.match(stdout, /quotas/);
+  });
+});
+
+suite('what kubectl get events and kubectl describe show', () => {
+  test('what has become of policies, once, whichever replica saw it', async () => {
+    const events = (await site.events('shop')).filter((each) => / (Policy|Confirm)/.test(each));
+    const shown = events.map((each) => each.split(':')[0]);
+    assert.deepEqual(shown.sort(), [
+      'CheckpointRestoreOperator/later Warning PolicyConflicted 1',
+      'CheckpointRestoreOperator/quotas Warning ConfirmationNeeded 1',
+      'CheckpointRestoreOperator/quotas Warning PolicyInvalid 1',
+    ]);
+  });
+
+  test('280 deletions on two nodes are two events of the policy and two of the pod', async () => {
+    await eventually(async () => {
+      const events = (await site.events('shop')).filter((each) => / CheckpointDeleted 140: /.test(each));
+      assert.deepEqual(events.sort(), [
+        'CheckpointRestoreOperator/quotas Normal CheckpointDeleted 140: on node node-a archives were deleted: there were more than the policy keeps (policy namespace/shop)',
+        'CheckpointRestoreOperator/quotas Normal CheckpointDeleted 140: on node node-b archives were deleted: there were more than the policy keeps (policy namespace/shop)',
+        ...Array(2).fill(
+          'Pod/cart Normal CheckpointDeleted 140: an archive of container main was deleted: there were more than the policy keeps (policy namespace/shop of shop/quotas)',
+        ),
+      ]);
+    }, SOON);
+  });
+
+  test('a tainted archive and a limit that pins hold are told; describe shows it', async () => {
+    await site.kubectl('run', 'till', '-n', 'shop', '--image=none');
+    const uid = await site.kubectl('get', 'pod', 'till', '-n', 'shop', '-o', 'jsonpath={.metadata.uid}');
+    const directory = site.directoryOf('node-a');
+    for (let number = 0; number < 11; number += 1) {
+      // Pinned before it is there, so that nothing is quicker.
+      const name = archiveName(
+        { namespace: 'shop', pod: 'till' },
+        new Date(Date.UTC(2026, 10, 21, 1, 0, number)),
+      );
+      writeFileSync(join(directory, `${name}.keep`), '');
+    }
+    for (let number = 0; number < 11; number += 1)
+      writeArchive(directory, 3_600 + number, 'till', uid, number === 0 ? 512 : 0);
+    await eventually(async () => {
+      assert.match(
+        await site.kubectl('describe', 'pod', 'till', '-n', 'shop'),
+        /Warning +CheckpointTainted .* an archive of container main has bytes of another checkpoint/,
+      );
+      const policy = await site.kubectl('describe', 'cro', 'quotas', '-n', 'shop');
+      assert.match(
+        policy,
+        /Warning +LimitBlocked .*on node node-a: namespace shop has 1\d archives, 10 allowed .*pinned/,
+      );
+    }, SOON);
+    const said = (await site.events('shop')).join('\n');
+    assert.ok(!said.includes(site.directory) && !said.includes('/var/'), said);
+  });
+
+  test('the rights to events are used, and no call was refused', () => {
+    const calls = site.calls().filter(({ resource }) => resource === 'events');
+    const used = new Set(calls.map(({ account, verb }) => `${account} ${verb}`));
+    assert.deepEqual([...used].sort(), ['collector create', 'collector patch', 'webhook create']);
+    assert.deepEqual(
+      site.calls().filter(({ status }) => status === 403),
+      [],
+    );
+    // 280 deletions, and a burst is twenty a node.
+    assert.ok(calls.length < 30, String(calls.length));
   });
 });
 

@@ -126,6 +126,11 @@ export class Place {
     this.#wakePods();
   }
 
+  /** A document of the state directory. */
+  state(name: string): unknown {
+    return this.#disk.read(name);
+  }
+
   /** Whose checkpoints the runtime was asked for, in order. */
   get begun(): readonly string[] {
     return this.node.runtime.begun;

@@ -289,6 +289,17 @@ test('what a schedule has taken is known as its own, after a restart too, and th
   assert.equal(place.toPlan.at(-1)?.length, 1);
 });
 
+test('of schedules that select nothing here nothing is kept or written', async () => {
+  const place = await placeWith(podOf('cart'));
+  const others = Array.from({ length: 2_000 }, (_, index) =>
+    scheduleOf(EVERY_TEN, { namespace: `team-${index}`, uid: `s-${index}` }),
+  );
+  place.setSchedules(...others);
+  await place.clock.advance(10 * MINUTE);
+  assert.equal(place.begun.length + place.statuses.length, 0);
+  assert.deepEqual(place.state('schedules.json'), null);
+});
+
 test('its status is written by this node for itself, and seldom', async () => {
   const place = await placeWith(podOf('cart'), podOf('till'));
   place.setSchedules(scheduleOf({ triggers: { interval: '1m' } }));

@@ -83,6 +83,7 @@ export interface NodeCollector {
 
 export interface AuditLine {
   readonly operation: string;
+  readonly timestamp: string;
   readonly resource: Readonly<Record<string, unknown>>;
   readonly metadata: Readonly<Record<string, unknown>>;
 }
@@ -212,8 +213,14 @@ function parsed(line: string): Record<string, unknown> {
   }
 }
 
-function auditLine({ operation, resource, metadata }: Readonly<Record<string, unknown>>): AuditLine {
-  return { operation: String(operation), resource: fields(resource), metadata: fields(metadata) };
+function auditLine(line: Readonly<Record<string, unknown>>): AuditLine {
+  const { operation, timestamp, resource, metadata } = line;
+  return {
+    operation: String(operation),
+    timestamp: String(timestamp),
+    resource: fields(resource),
+    metadata: fields(metadata),
+  };
 }
 
 function fields(value: unknown): Readonly<Record<string, unknown>> {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { Agent, request } from 'node:https';
 import { after, before, describe, it } from 'node:test';
 import { readFrontProxy } from '../../../../webhook/gateway/api/front-proxy.ts';
 import { BASE, startApiKit } from './kit.ts';
@@ -68,6 +69,37 @@ describe('who is believed', () => {
     assert.equal((await kit.ask(BASE)).status, 200);
   });
 });
+
+it('a connection that was met before the authority changed carries nothing more', async () => {
+  const own = await startApiKit();
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  try {
+    assert.equal(await statusBy(own, agent), 200);
+    Object.assign(own.published, { ca: own.other.certificate });
+    await own.api.reload();
+    // Refused, or closed under the request.
+    const refusals = [401, 0];
+    assert.ok(refusals.includes(await statusBy(own, agent).catch(() => 0)));
+    assert.equal(await statusBy(own, agent).catch(() => 0), 401);
+  } finally {
+    agent.destroy();
+    await own.api.stop(100);
+  }
+});
+
+function statusBy({ api, believed, warden }: typeof kit, agent: Agent): Promise<number> {
+  const { certificate: cert, key } = believed;
+  const headers = { 'x-remote-user': 'ada' };
+  return new Promise((resolve, reject) => {
+    const outgoing = request(`${api.url}${BASE}`, { agent, cert, key, ca: warden.certificate, headers });
+    outgoing.once('response', (response) => {
+      response.resume();
+      response.once('end', () => resolve(response.statusCode ?? 0));
+    });
+    outgoing.once('error', reject);
+    outgoing.end();
+  });
+}
 
 describe('what the API server publishes', () => {
   const data = {
