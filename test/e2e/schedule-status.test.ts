@@ -78,7 +78,7 @@ test("each collector writes its own node's entry; it may take another's away, an
       one.write(SCHEDULE, 'stranger', says('node2', 7)),
       /a collector writes the entry of its own node alone/,
     );
-  });
+  }, 60_000);
   await other.write(SCHEDULE, managerOf('node2'), {});
   await one.write(SCHEDULE, managerOf('node1'), says('node1', 1));
   await other.write(SCHEDULE, managerOf('node2'), says('node2', 2));
