@@ -25,7 +25,7 @@ WORKDIR /app
 ENV NODE_ENV=production PATH=/usr/local/bin:/nodejs/bin:/usr/bin:/bin MALLOC_ARENA_MAX=1
 COPY --from=build /app/package.json /app/LICENSE ./
 COPY --from=build /app/node_modules ./node_modules
-COPY --from=build /app/cli/checkpoint-warden.js ./cli/checkpoint-warden.js
+COPY --from=build /app/cli/checkpoint-warden.js /app/cli/launcher.js ./cli/
 COPY --from=build /app/dist ./dist
 COPY --from=build /app/cli/demo/archives ./cli/demo/archives
 # The webhook needs no more. The collector deletes root's files: its DaemonSet asks for user 0.

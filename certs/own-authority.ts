@@ -230,13 +230,13 @@ class OwnAuthority implements CertificateSource {
     this.#listeners.call();
   }
 
-  /** The Secrets, and the configurations that stop the cluster's requests when they trust the wrong authority. */
+  /** The Secrets, and whatever stops requests of the cluster when it trusts the wrong authority. */
   #watch(): void {
     const { client, namespace, log } = this.#options;
     const secrets = [AUTHORITY_SECRET, ...leafSecrets(namespace).map(({ name }) => name)];
     const watched = [
       ...secrets.map((name) => ({ path: secretsPath(namespace), name })),
-      ...TRUSTING_OBJECTS.filter(({ kind }) => kind.endsWith('WebhookConfiguration')).map(
+      ...TRUSTING_OBJECTS.filter(({ kind }) => kind !== 'CustomResourceDefinition').map(
         ({ collection, name }) => ({ path: collection, name }),
       ),
     ];

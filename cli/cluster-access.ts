@@ -1,3 +1,4 @@
+import { access } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import type { Command } from 'commander';
@@ -28,34 +29,45 @@ export function clusterOptions(command: Command): () => Promise<Cluster> {
   return async () => {
     if (groups().length > 0 && user() === undefined) throw new UsageError('--as-group needs --as USER');
     try {
-      const access = await findAccess(kubeconfig(), context());
-      const impersonate = impersonation(user(), groups(), access);
-      const client = await createClient({ access: { ...access, impersonate } });
-      return { client, namespace: access.namespace ?? 'default' };
+      const found = await findAccess(kubeconfig(), context());
+      const impersonate = impersonation(user(), groups(), found);
+      const client = await createClient({ access: { ...found, impersonate } });
+      return { client, namespace: found.namespace ?? 'default' };
     } catch (error) {
       throw new InputError(error instanceof Error ? error.message : String(error));
     }
   };
 }
 
-function impersonation(user: string | undefined, groups: readonly string[], access: Access) {
-  if (user === undefined) return access.impersonate;
+function impersonation(user: string | undefined, groups: readonly string[], found: Access) {
+  if (user === undefined) return found.impersonate;
   return { 'Impersonate-User': user, ...(groups.length > 0 && { 'Impersonate-Group': groups }) };
 }
 
-/** Where kubectl looks, in its order. */
-async function findAccess(file: string | undefined, context: string | undefined): Promise<Access> {
-  if (file !== undefined) return readKubeconfig(file, context);
-  const { KUBECONFIG, KUBERNETES_SERVICE_HOST } = process.env;
-  const named = (KUBECONFIG ?? '').split(delimiter).filter((each) => each !== '');
-  if (named.length > 0) return readKubeconfig(named, context);
-  const usual = join(homedir(), '.kube', 'config');
-  try {
-    return await readKubeconfig(usual, context);
-  } catch (error) {
-    const isMissing = error instanceof Error && error.message.endsWith('it does not exist');
-    if (isMissing && KUBERNETES_SERVICE_HOST !== undefined) return inCluster();
-    if (!isMissing) throw error;
-    throw new Error(`no cluster is named: ${usual} does not exist; give --kubeconfig FILE or set KUBECONFIG`);
-  }
+/**
+ * The cluster that kubectl would take.
+ * @throws a sentence when there is none, or it cannot be used
+ */
+export async function findAccess(file: string | undefined, context: string | undefined): Promise<Access> {
+  const files = kubeconfigFiles(file);
+  const isNamed = file !== undefined || files[0] !== USUAL;
+  if (isNamed || (await isThere(USUAL))) return readKubeconfig(files, context);
+  if (process.env.KUBERNETES_SERVICE_HOST !== undefined) return inCluster();
+  throw new Error(`no cluster is named: ${USUAL} does not exist; give --kubeconfig FILE or set KUBECONFIG`);
+}
+
+const USUAL = join(homedir(), '.kube', 'config');
+
+/** Where kubectl looks: the file that was given, else those of `$KUBECONFIG`, else the one of this user. */
+export function kubeconfigFiles(file: string | undefined): readonly string[] {
+  if (file !== undefined) return [file];
+  const named = (process.env.KUBECONFIG ?? '').split(delimiter).filter((each) => each !== '');
+  return named.length > 0 ? named : [USUAL];
+}
+
+function isThere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }

@@ -5,6 +5,7 @@ import type { KubeletFiles } from '../gc/door/kubelet-access.ts';
 import type { DoorPart } from '../gc/main.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Logger } from '../observe/log.ts';
+import { DOORS_AUDIENCE } from '../policy/archive-routes.ts';
 import { InputError, UsageError } from './errors.ts';
 import { optional, repeated } from './options.ts';
 import { requirePath } from './policies.ts';
@@ -135,7 +136,7 @@ function hostOf(url: string): string {
 async function askingOf(
   client: KubeClient,
   audiences: readonly string[],
-): Promise<Pick<DoorPart, 'authenticator' | 'authorizer' | 'pods' | 'archiveRights'>> {
+): Promise<Pick<DoorPart, 'authenticator' | 'authorizer' | 'pods' | 'archives'>> {
   const [
     { tokenReviewer },
     { archivesReviewer, checkpointReviewer },
@@ -152,7 +153,13 @@ async function askingOf(
   return {
     authenticator: authenticator({ tokens: tokenReviewer(client, { audiences }), now: Date.now }),
     authorizer: authorizer(checkpointReviewer(client)),
-    archiveRights: archivesReviewer(client),
+    archives: {
+      authenticator: authenticator({
+        tokens: tokenReviewer(client, { audiences: [DOORS_AUDIENCE] }),
+        now: Date.now,
+      }),
+      rights: archivesReviewer(client),
+    },
     pods: placedPodLookup(client),
   };
 }

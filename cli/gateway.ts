@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { InvalidArgumentError } from 'commander';
 import type { CertificateSource } from '../certs/source.ts';
 import type { Logger } from '../observe/log.ts';
+import { DOORS_AUDIENCE } from '../policy/archive-routes.ts';
 import { isSubdomain } from '../policy/fields.ts';
 import type { ConnectOptions } from '../webhook/connect.ts';
 import type { Doors } from '../webhook/gateway/main.ts';
@@ -35,6 +36,8 @@ export interface PreparedGateway {
 
 const DOOR_PORT = 10_350;
 const DOOR_NAME = 'checkpoint-warden-door.checkpoint-warden.svc';
+/** As the manifests mount it. */
+const API_TOKEN = '/var/run/secrets/checkpoint-warden/doors/token';
 const SERVICE_ACCOUNT_TOKEN = '/var/run/secrets/kubernetes.io/serviceaccount/token';
 
 /** `--gateway`, `--connect-mode` and what belongs to them. @returns what judges the call. */
@@ -50,6 +53,12 @@ export function gatewayOptions(command: Command): (call: GatewayCall) => Prepare
     '--api <address:port>',
     'where to serve the aggregated API checkpoint.criu.org/v1alpha1, to which the API server alone comes',
     address,
+  );
+  const apiToken = optional(
+    command,
+    '--api-token <file>',
+    `the webhook's own token for the doors' archives, of the audience ${DOORS_AUDIENCE} (default ${API_TOKEN})`,
+    path,
   );
   const audiences = repeated(
     command,
@@ -96,7 +105,7 @@ export function gatewayOptions(command: Command): (call: GatewayCall) => Prepare
   const token = optional(
     command,
     '--door-token <file>',
-    "the webhook's own token for the doors, with --connect-mode Enforce or --api (default in a pod: the service account's)",
+    "the webhook's own token for the doors, with --connect-mode Enforce (default in a pod: the service account's)",
     path,
   );
   return (call) => {
@@ -112,8 +121,9 @@ export function gatewayOptions(command: Command): (call: GatewayCall) => Prepare
     if (at === undefined) {
       refuse({ '--api': apiAt }, 'is served beside the gateway: give --gateway ADDRESS:PORT, too');
     }
-    if (!isEnforcing && apiAt === undefined) {
-      refuse({ '--door-token': token() }, 'is for --connect-mode Enforce and --api: give one of them, too');
+    if (!isEnforcing) refuse({ '--door-token': token() }, 'is for --connect-mode Enforce: give that, too');
+    if (apiAt === undefined) {
+      refuse({ '--api-token': apiToken() }, 'is for the aggregated API: give --api ADDRESS:PORT, too');
     }
     if (isEnforcing) {
       refuse({ '--gateway-url': url() }, 'is named by --connect-mode Deny alone: leave out one of the two');
@@ -122,24 +132,26 @@ export function gatewayOptions(command: Command): (call: GatewayCall) => Prepare
     requireApart('--api', apiAt, { '--listen': call.listen, '--gateway': at });
     const doors = { port: port() ?? DOOR_PORT, name: name() ?? DOOR_NAME };
     const known = at === undefined && !isEnforcing ? null : { ...doors, ca: requireCa(given, at, call) };
-    const own = isEnforcing || apiAt !== undefined ? requireToken(token(), isEnforcing) : null;
+    const own = isEnforcing ? requireToken(token()) : null;
+    const doorsToken = apiAt === undefined ? null : (apiToken() ?? API_TOKEN);
     const ways: ConnectOptions = { exemptUsers: exempt(), ...withUrl(url()) };
     return {
       listen: at,
       async open(origin, certificates, log) {
         if (known === null) return { connect: ways };
         if (origin.client === null) throw new UsageError(needsCluster(at));
-        for (const file of [known.ca, own]) if (file !== null) await requirePath(file);
+        for (const file of [known.ca, own, doorsToken]) if (file !== null) await requirePath(file);
         return {
           connect:
-            own === null || !isEnforcing
+            own === null
               ? ways
               : { ...ways, verdicts: await verdictsOf(origin.client, known, own, certificates, log) },
           ...(at !== undefined && {
             gateway: {
               ...{ listen: at, doors: known, audiences: audiences(), logLevel: call.logLevel },
               ...(origin.kubeconfig !== undefined && { kubeconfig: origin.kubeconfig }),
-              ...(apiAt !== undefined && own !== null && { api: { listen: apiAt, token: own } }),
+              ...(apiAt !== undefined &&
+                doorsToken !== null && { api: { listen: apiAt, token: doorsToken } }),
             },
           }),
         };
@@ -206,12 +218,13 @@ function requireCa(
   );
 }
 
-function requireToken(file: string | undefined, isEnforcing: boolean): string {
+function requireToken(file: string | undefined): string {
   const own = process.env.KUBERNETES_SERVICE_HOST === undefined ? undefined : SERVICE_ACCOUNT_TOKEN;
   const token = file ?? own;
   if (token !== undefined) return token;
-  const what = isEnforcing ? '--connect-mode Enforce' : '--api';
-  throw new UsageError(`webhook ${what} needs --door-token FILE where it does not run in a pod`);
+  throw new UsageError(
+    'webhook --connect-mode Enforce needs --door-token FILE where it does not run in a pod',
+  );
 }
 
 function needsCluster(gateway: Address | undefined): string {

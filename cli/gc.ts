@@ -7,18 +7,18 @@ import {
   type Summary,
   startCollector,
 } from '../gc/main.ts';
-import { errorCode, explain } from '../gc/system/files.ts';
+import { keepHeapSmall } from '../gc/system/memory.ts';
 import { nodeFiles } from '../gc/system/node-files.ts';
 import { directoryNames } from '../gc/system/same-directory.ts';
 import type { CheckpointNodeWriter } from '../kube/checkpoint-nodes.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { EventOutcome, EventRecorder } from '../kube/events.ts';
 import type { PodLookup } from '../kube/types.ts';
-import { type Audit, auditFile, auditStream, prepareAuditFile } from '../observe/audit.ts';
 import { serveMetrics } from '../observe/listener.ts';
 import { createLog, type Logger } from '../observe/log.ts';
 import { type CollectorMetrics, createMetrics } from '../observe/metrics.ts';
 import { formatBytes } from '../policy/quantity.ts';
+import { auditOptions } from './audit.ts';
 import type { Context, Output } from './context.ts';
 import { doorOptions, type PreparedDoor } from './door.ts';
 import { EXIT, InputError } from './errors.ts';
@@ -68,12 +68,7 @@ export function define(command: Command): (context: Context) => Promise<number> 
     'where grace periods and confirmations outlive a restart, and where a lock keeps a second collector away',
     path,
   );
-  const audit = optional(
-    command,
-    '--audit <file>',
-    'write audit records here; - is standard output',
-    nonEmpty,
-  );
+  const audit = auditOptions(command);
   const metrics = optional(command, '--metrics <address:port>', 'where to serve /metrics over HTTP', address);
   const rescan = optional(
     command,
@@ -132,7 +127,7 @@ export function define(command: Command): (context: Context) => Promise<number> 
     const where = directory();
     // A collector waits for a directory; a single run has nothing to wait for.
     if (once() && nodeFiles.stat(where) === null) throw new InputError(`${where} does not exist`);
-    const audited = auditTo(audit(), dryRun(), log, context.out);
+    const audited = audit({ isDry: dryRun(), log, out: context.out });
     const { source, client } = await open(log, directoryNames(where, nodeFiles));
     const prepared = (await prepareDoor?.(client, log)) ?? null;
     const schedules = await schedulesOf(client, node(), prepared, log);
@@ -149,6 +144,7 @@ export function define(command: Command): (context: Context) => Promise<number> 
       metrics: measured,
       confirm: confirm(),
       progress,
+      onFilling: keepHeapSmall,
       ...given('stateDirectory', state()),
       ...given('audit', audited),
       ...given('rescanMs', rescan()),
@@ -158,10 +154,12 @@ export function define(command: Command): (context: Context) => Promise<number> 
     };
     const events = once() ? null : await eventsOf(client, node(), measured, log);
     const scraped = metrics();
-    const listener = scraped && (await serveMetrics(measured.registry, scraped));
+    let isReady = false;
+    const listener = scraped && (await serveMetrics(measured.registry, scraped, () => isReady));
     try {
       if (once()) return await runOnce(collector, signal, context);
       const running = await startCollector({ ...collector, ...(events && { events }) }, signal);
+      isReady = true;
       return await runUntilStopped(running, signal);
     } finally {
       await events?.stop();
@@ -231,20 +229,6 @@ async function eventsOf(
   const named = { controller: 'checkpoint-warden/collector', instance: node };
   const onOutcome = (outcome: EventOutcome) => events.inc({ outcome });
   return new EventRecorder({ client, ...named, ...eventTimes, onOutcome, log });
-}
-
-/** @param isDry nothing is recorded then, so nothing is made for it. */
-function auditTo(target: string | undefined, isDry: boolean, log: Logger, out: Output): Audit | undefined {
-  if (target === undefined) return undefined;
-  if (target === '-') return auditStream(out);
-  const file = path(target);
-  try {
-    if (!isDry) prepareAuditFile(file);
-  } catch (error) {
-    const why = errorCode(error) === 'ENOENT' ? 'its folder cannot be made (ENOENT)' : explain(error);
-    throw new InputError(`the audit file ${file} cannot be written: ${why}; name another with --audit`);
-  }
-  return auditFile({ file, log });
 }
 
 async function runUntilStopped(collector: RunningCollector, signal: AbortSignal): Promise<number> {

@@ -65,6 +65,13 @@ export function flag(command: Command, flags: string, help: string): () => boole
   return () => command.getOptionValue(option.attributeName()) === true;
 }
 
+/** A flag `--no-…`. @returns false where it is given. */
+export function flagUnless(command: Command, flags: `--no-${string}`, help: string): () => boolean {
+  const option = new Option(flags, help);
+  command.addOption(option);
+  return () => command.getOptionValue(option.attributeName()) !== false;
+}
+
 export function choice<T extends string>(
   command: Command,
   flags: string,

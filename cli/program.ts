@@ -13,7 +13,8 @@ export interface CommandFile {
   define(command: Command): (context: Context) => Promise<number>;
 }
 
-interface Entry {
+/** A command of a program. */
+export interface Entry {
   readonly name: string;
   readonly summary: string;
   /** Loaded when it is called only: a policy is validated without loading a Kubernetes client. */
@@ -37,7 +38,7 @@ export const COMMANDS: readonly Entry[] = [
     name: 'gc',
     summary: "keep a node's archives within policy: delete what it no longer keeps",
     load: () => import('./gc.ts'),
-    prepare: keepHeapSmall,
+    prepare: () => keepHeapSmall(),
   },
   {
     name: 'webhook',
@@ -73,25 +74,50 @@ export const COMMANDS: readonly Entry[] = [
   },
 ];
 
+/** One of the programs of this package. */
+export interface Program {
+  /** As a person calls it. */
+  readonly name: string;
+  readonly description: string;
+  readonly commands: readonly Entry[];
+  /** What runs without a command. */
+  readonly usual: readonly string[];
+  /** Below the list of commands. */
+  readonly about: string;
+  /** In front of what went wrong. */
+  readonly errorPrefix: string;
+}
+
 const NAME = 'checkpoint-warden';
 
-const ABOUT = `
+export const WARDEN: Program = {
+  name: NAME,
+  description: 'Limits on how many container checkpoints a node keeps, how large and how old.',
+  commands: COMMANDS,
+  usual: ['demo'],
+  about: `
 A policy is a CheckpointRestoreOperator (criu.org/v1) in a YAML file or in a cluster. Start with
 
   ${NAME} demo
   ${NAME} validate --help
 
-Exit codes: 0 done or sound, 1 refused or failed, 2 wrong call.`;
+Exit codes: 0 done or sound, 1 refused or failed, 2 wrong call.`,
+  errorPrefix: NAME,
+};
 
-/** Runs one call of the program. @returns its exit code; whatever goes wrong is told in one sentence. */
-export async function run(args: readonly string[], context: Context): Promise<number> {
-  const called = args.length === 0 ? ['demo'] : helpOfKnown(args);
+/** Runs one call of a program. @returns its exit code; whatever goes wrong is told in one sentence. */
+export async function run(
+  args: readonly string[],
+  context: Context,
+  program: Program = WARDEN,
+): Promise<number> {
+  const called = args.length === 0 ? [...program.usual] : helpOfKnown(args, program);
   let run: ((context: Context) => Promise<number>) | undefined;
   try {
-    const program = newProgram(context.out);
+    const commander = newProgram(program, context.out);
     const wanted = called.find((each) => !each.startsWith('-') && each !== 'help');
-    for (const entry of COMMANDS) {
-      const command = program.command(entry.name).summary(entry.summary).description(sentence(entry.summary));
+    for (const entry of program.commands) {
+      const command = addCommand(commander, entry);
       if (entry.name !== wanted) continue;
       entry.prepare?.();
       const definition = (await entry.load()).define(command);
@@ -99,29 +125,30 @@ export async function run(args: readonly string[], context: Context): Promise<nu
         run = definition;
       });
     }
-    await program.parseAsync(called, { from: 'user' });
+    await commander.parseAsync(called, { from: 'user' });
     return run === undefined ? EXIT.done : await run(context);
   } catch (error) {
-    return tell(error, context, called);
+    return tell(error, context, called, program);
   }
 }
 
 /** `help NAME` of a command that there is not is the call of a command that there is not. */
-function helpOfKnown(args: readonly string[]): string[] {
+function helpOfKnown(args: readonly string[], { commands }: Program): string[] {
   const [first, name] = args;
   if (first !== 'help' || name === undefined || name.startsWith('-')) return [...args];
   if (name === 'help') return ['--help'];
-  return COMMANDS.some((each) => each.name === name) ? [...args] : [name];
+  return commands.some((each) => each.name === name) ? [...args] : [name];
 }
 
 /** The whole program with every command loaded, for the reference. */
-export async function wholeProgram(): Promise<Command> {
-  const program = newProgram(NOWHERE);
-  for (const entry of COMMANDS) {
-    const command = program.command(entry.name).summary(entry.summary).description(sentence(entry.summary));
-    (await entry.load()).define(command);
-  }
-  return program;
+export async function wholeProgram(program: Program = WARDEN): Promise<Command> {
+  const commander = newProgram(program, NOWHERE);
+  for (const entry of program.commands) (await entry.load()).define(addCommand(commander, entry));
+  return commander;
+}
+
+function addCommand(commander: Command, { name, summary }: Entry): Command {
+  return commander.command(name).summary(summary).description(sentence(summary));
 }
 
 function sentence(summary: string): string {
@@ -130,10 +157,10 @@ function sentence(summary: string): string {
 
 const NOWHERE: Output = { write: () => {}, isTerminal: false, hasColour: false, width: null };
 
-function newProgram(out: Output): Command {
+function newProgram({ name, description, about }: Program, out: Output): Command {
   const paint = paintFor(out);
-  return new Command(NAME)
-    .description('Limits on how many container checkpoints a node keeps, how large and how old.')
+  return new Command(name)
+    .description(description)
     .version(version(), '--version', 'print the version')
     .helpOption('-h, --help', 'print this help')
     .helpCommand('help [command]', 'print the help of a command')
@@ -146,21 +173,22 @@ function newProgram(out: Output): Command {
       outputError: () => {},
       getOutHelpWidth: () => Math.min(out.width ?? 100, 100),
     })
-    .addHelpText('after', ABOUT);
+    .addHelpText('after', about);
 }
 
 /** Writes what went wrong in one sentence. @returns the exit code. */
-function tell(error: unknown, { err }: Context, called: readonly string[]): number {
+function tell(error: unknown, { err }: Context, called: readonly string[], program: Program): number {
   if (error instanceof CommanderError && error.exitCode === 0) return EXIT.done;
+  const { name, commands, errorPrefix } = program;
   const message = error instanceof CommanderError ? plainMessage(error) : messageOf(error);
   const sentence = printable(message).replace(/[.\s]+$/, '');
   if (error instanceof CommanderError || error instanceof UsageError) {
-    const command = COMMANDS.find(({ name }) => called.includes(name));
-    const help = [NAME, command?.name, '--help'].filter((each) => each !== undefined).join(' ');
-    err.write(`${NAME}: ${sentence}${sentence.endsWith('?') ? ' See' : '; see'} ${help}\n`);
+    const command = commands.find((each) => called.includes(each.name));
+    const help = [name, command?.name, '--help'].filter((each) => each !== undefined).join(' ');
+    err.write(`${errorPrefix}: ${sentence}${sentence.endsWith('?') ? ' See' : '; see'} ${help}\n`);
     return EXIT.wrongCall;
   }
-  err.write(`${NAME}: ${sentence}\n`);
+  err.write(`${errorPrefix}: ${sentence}\n`);
   return error instanceof InputError ? EXIT.wrongCall : EXIT.refused;
 }
 

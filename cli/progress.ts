@@ -33,3 +33,16 @@ export function progressLine(output: Output, clock: () => number): ProgressLine 
     },
   };
 }
+
+/** A line that says what is waited for, and for how long by now; on a terminal only. @returns what ends it. */
+export function waitingLine(output: Output, what: string, clock: () => number): () => void {
+  if (!output.isTerminal) return () => {};
+  const since = clock();
+  const show = () => output.write(`${ERASE_LINE}${what} … ${Math.round((clock() - since) / 1_000)} s`);
+  show();
+  const timer = setInterval(show, 1_000);
+  return () => {
+    clearInterval(timer);
+    output.write(ERASE_LINE);
+  };
+}

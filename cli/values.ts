@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { isAbsolute, resolve } from 'node:path';
 import { InvalidArgumentError } from 'commander';
 import { parseDuration } from '../policy/duration.ts';
+import { parseQuantity } from '../policy/quantity.ts';
 import type { Instant } from '../policy/types.ts';
 
 /** Where a server listens or is scraped. */
@@ -75,5 +76,21 @@ export function duration(text: string): number {
   if (parsed === undefined || parsed <= 0) {
     throw new InvalidArgumentError('Write a duration with its unit, for example 30s, 5m or 1h.');
   }
+  return parsed;
+}
+
+/** Bytes as policies write them, more than none: `10Mi`. */
+export function bytes(text: string): number {
+  const parsed = Number(parseQuantity(text)?.value ?? 0n);
+  if (parsed < 1024 || !Number.isSafeInteger(parsed)) {
+    throw new InvalidArgumentError('Write a size of at least 1Ki, for example 10Mi.');
+  }
+  return parsed;
+}
+
+/** A whole number, 0 to 1,000,000. */
+export function count(text: string): number {
+  const parsed = /^\d{1,7}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(parsed <= 1_000_000)) throw new InvalidArgumentError('Write a whole number, for example 10.');
   return parsed;
 }

@@ -92,7 +92,11 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
   const madeBy = new MadeBy(store);
   const feed = new Feed(clock);
 
-  const recollection = new Recollection({ store: readingsFor(options), now, log, metrics });
+  const { onFilling } = options;
+  const recollection = new Recollection({
+    ...{ store: readingsFor(options), now, log, metrics },
+    ...(onFilling && { onFilling }),
+  });
   const inventory = new Inventory({
     files,
     directory,
@@ -120,7 +124,7 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
   const journal = new Journal({
     ...{ audit, directory, now },
     node: nodeName,
-    archives: () => inventory.archives(),
+    growing: () => inventory.growing(),
   });
   const telling = new Telling({
     ...{ directory, source, inventory, active, audit, notices, metrics, log, now },

@@ -1,10 +1,9 @@
-import type { ArchivesReviewer } from '../kube/reviews.ts';
 import type { Decision } from '../policy/types.ts';
 import type { Assembled } from './assemble.ts';
 import { stateDirectoryOf } from './assemble.ts';
 import type { DoorArchives } from './door/archives/open.ts';
 import { type RunningDoor, startDoor } from './door/main.ts';
-import type { CollectorOptions } from './options.ts';
+import type { CollectorOptions, DoorPart } from './options.ts';
 
 /**
  * Opens the node's door onto a collector; null where none is asked for. Rejects with a sentence when it cannot
@@ -16,14 +15,15 @@ export async function openDoor(options: CollectorOptions, assembled: Assembled):
   if (dryRun) throw new RangeError('a dry run makes no room, so it has no door');
   if (stateDirectory === undefined) throw new RangeError('the door needs a state directory for its ledger');
   if (nodeName === undefined) throw new RangeError("the door needs the node's name in the API");
+  const { archives: callers, ...rest } = part;
   const { inventory, active, evictions, disk, clockWatch, changes, audit } = assembled;
   const door = await startDoor({
-    ...part,
+    ...rest,
     nodeName,
     // A request is the checkpoint that policies may be waiting for.
     policies: () => (active.isKnown ? active.forRequests : null),
     directory: inventory,
-    ...(part.archiveRights && { archives: archivesOf(part.archiveRights, directory, assembled) }),
+    ...(callers && { archives: archivesOf(callers, directory, assembled) }),
     disk: () => disk.measure(),
     evict: (decisions) => evictions.carryOut(decisions),
     withheld: (decisions) => evictions.withheld(decisions),
@@ -40,12 +40,12 @@ export async function openDoor(options: CollectorOptions, assembled: Assembled):
 
 /** What the door's archives are made of, for the gateway. */
 function archivesOf(
-  rights: ArchivesReviewer,
+  callers: NonNullable<DoorPart['archives']>,
   directory: string,
   { inventory, active, enforcer, feed, collector }: Assembled,
 ): DoorArchives {
   return {
-    ...{ rights, directory, inventory, enforcer, feed },
+    ...{ ...callers, directory, inventory, enforcer, feed },
     policies: () => (active.isKnown ? active.set : null),
     deletions: () => collector.report?.plan.deletions ?? NONE,
   };

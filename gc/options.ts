@@ -1,10 +1,10 @@
 import type { CheckpointNodeWriter } from '../kube/checkpoint-nodes.ts';
 import type { EventSink } from '../kube/events.ts';
-import type { ArchivesReviewer } from '../kube/reviews.ts';
 import type { Log, PodLookup } from '../kube/types.ts';
 import type { Audit } from '../observe/audit.ts';
 import type { CollectorMetrics } from '../observe/metrics.ts';
 import type { PolicySource } from '../source/source.ts';
+import type { DoorArchives } from './door/archives/open.ts';
 import type { DoorOptions } from './door/main.ts';
 import type { ReadingsStore } from './inventory/readings-file.ts';
 import type { SchedulePart } from './schedule/main.ts';
@@ -19,7 +19,7 @@ export type DoorPart = Pick<
   'listen' | 'certificates' | 'clientAuthority' | 'authenticator' | 'authorizer' | 'pods' | 'kubelet'
 > & {
   /** Whom the archives are told of, and who may act on them in others' names; absent: nobody. */
-  readonly archiveRights?: ArchivesReviewer;
+  readonly archives?: Pick<DoorArchives, 'rights' | 'authenticator'>;
 };
 
 export interface CollectorOptions {
@@ -72,6 +72,8 @@ export interface CollectorOptions {
   readonly readings?: ReadingsStore;
   /** Is told how far the first scan is; the log says it every few seconds all the same. */
   readonly progress?: ProgressWatcher;
+  /** Told that a scan begins, or is over, which fills the heap with what will stay: for whoever keeps it small. */
+  readonly onFilling?: (isFilling: boolean) => void;
   /** 0 to 1, for jitter. */
   readonly random?: () => number;
 }

@@ -35,6 +35,12 @@ export class Answers<T> {
     this.#isYes = isYes;
   }
 
+  /** The answer, where it has been given a moment ago. */
+  known(key: string): T | undefined {
+    const kept = this.#kept.get(key);
+    return kept !== undefined && this.#options.now() < kept.until ? kept.value : undefined;
+  }
+
   /**
    * @param key stands for the question; nothing secret, for it is kept.
    * Rejects as `ask` does, or with TooManyQuestions.

@@ -20,6 +20,8 @@ export interface KubeRequest {
   /** Milliseconds until the whole answer must be there; default 10,000. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
+  /** Told of each warning that the answer carries, as kubectl prints them. */
+  readonly onWarning?: (text: string) => void;
   /** A call without effect, which may be sent again when a kept connection turns out to be closed; default: GET. */
   readonly repeatable?: boolean;
 }
@@ -94,6 +96,7 @@ class HttpsClient implements KubeClient {
     const call = this.#begin(request, request.timeoutMs);
     try {
       const response = await this.#send(call, request);
+      if (request.onWarning !== undefined) warningsOf(response).forEach(request.onWarning);
       return parsed(call, await bodyOf(call, response));
     } catch (error) {
       throw call.explain(error);
@@ -257,6 +260,12 @@ function exchange(call: Call, request: KubeRequest, { agent, headers }: Identity
 
 function headerValue(value: string | readonly string[]): string | string[] {
   return typeof value === 'string' ? value : [...value];
+}
+
+/** RFC 7234: `299 - "text"`, with quotes and backslashes escaped; several are joined by commas. */
+function warningsOf({ headers }: IncomingMessage): string[] {
+  const texts = (headers.warning ?? '').matchAll(/\b299 \S+ "((?:[^"\\]|\\.)*)"/g);
+  return Array.from(texts, ([, text = '']) => text.replace(/\\(.)/g, '$1'));
 }
 
 async function bodyOf(call: Call, response: IncomingMessage): Promise<{ status: number; text: string }> {

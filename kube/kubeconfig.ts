@@ -75,6 +75,15 @@ export async function readKubeconfig(files: string | readonly string[], context?
   }
 }
 
+/** The names of all contexts, for whoever is to choose one. Rejects as `readKubeconfig` does. */
+export async function contextNames(files: readonly string[]): Promise<readonly string[]> {
+  const read = await Promise.all(files.map((file) => readConfigFile(file, true)));
+  const contexts = read.flat().flatMap(({ config }) => listOf(own(config, 'contexts')));
+  return [...new Set(contexts.map((each) => text(own(fieldsOf(each), 'name'))))].filter(
+    (each) => each !== '',
+  );
+}
+
 async function readConfigFile(file: string, mayBeMissing: boolean): Promise<ConfigFile[]> {
   const source = await readFile(file, 'utf8').catch((error: unknown) => {
     if (mayBeMissing && isMissing(error)) return null;

@@ -23,6 +23,7 @@ export function governReviewer(client: KubeClient, { now = Date.now }: ReviewerO
   const attributes = { verb: 'govern', group: GROUP, resource: PLURAL };
   return {
     mayGovern: (user) => answers.get(canonicalJson(user), () => review(client, user, attributes)),
+    known: (user) => answers.known(canonicalJson(user)),
   };
 }
 

@@ -13,6 +13,8 @@ export interface Reviewer {
    * Rejects when the API server does not answer: no answer is not a yes.
    */
   mayGovern(user: UserInfo): Promise<boolean>;
+  /** The answer to the same question where it is at hand, so that nobody need wait for it. */
+  known?(user: UserInfo): boolean | undefined;
 }
 
 /** A pod as far as an archive's fate depends on it. */

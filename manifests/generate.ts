@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
+import { apiService } from './api.ts';
 import { connectPolicy, connectWebhookConfiguration } from './connect.ts';
 import { customResourceDefinition, nodeResourceDefinition } from './crd.ts';
 import { scheduleResourceDefinition } from './crd-schedule.ts';
@@ -60,6 +61,14 @@ export function policyWebhooksText(): string {
   return note('objects.ts') + configurations.map(yaml).join('---\n');
 }
 
+/** Where the registration of the aggregated API stands: apart from all else, for it is applied last. */
+export const API_SERVICE_FILE = fileURLToPath(new URL('registration/apiservice.yaml', import.meta.url));
+
+/** Without a caBundle as well. */
+export function apiServiceText(): string {
+  return note('api.ts') + yaml(apiService({ service: { ...SERVICE, port: 6443 } }));
+}
+
 /** Where the dashboard for Grafana stands. */
 export const DASHBOARD_FILE = fileURLToPath(new URL('monitoring/dashboard.json', import.meta.url));
 
@@ -79,4 +88,5 @@ if (import.meta.main) {
   await writeFile(CONNECT_WEBHOOK_FILE, connectWebhookText());
   await writeFile(DASHBOARD_FILE, dashboardText());
   await writeFile(POLICY_WEBHOOKS_FILE, policyWebhooksText());
+  await writeFile(API_SERVICE_FILE, apiServiceText());
 }

@@ -1,8 +1,15 @@
 import { createServer } from 'node:http';
-import type { Registry } from 'prom-client';
+
+/** What is measured, as text; prom-client's registries have this shape. */
+export interface Exposition {
+  readonly contentType: string;
+  metrics(): Promise<string>;
+}
 
 export interface MetricsListener {
   readonly port: number;
+  /** `http://127.0.0.1:9090/metrics` */
+  readonly url: string;
   close(): Promise<void>;
 }
 
@@ -14,18 +21,23 @@ export interface ListenAddress {
   readonly port: number;
 }
 
+interface Bound {
+  readonly address: string;
+  readonly port: number;
+}
+
 const SLOWEST_REQUEST_MS = 5_000;
 
 /**
- * Serves `/metrics` and, for a liveness probe, `/healthz`, over plain HTTP; there are no secrets in either.
+ * Serves `/metrics` and, for probes, `/healthz` and `/readyz`, over plain HTTP; there are no secrets in any.
  * Rejects with a sentence when the address cannot be had.
  *
- * @param isHealthy asked by `/healthz`, which answers 503 where it says no.
+ * @param isReady asked by `/readyz`, which answers 503 where it says no.
  */
 export async function serveMetrics(
-  registry: Registry,
+  exposition: Exposition,
   address: ListenAddress,
-  isHealthy: () => boolean = () => true,
+  isReady: () => boolean = () => true,
 ): Promise<MetricsListener> {
   const server = createServer((request, response) => {
     const answer = (status: number, type: string, body: string) => {
@@ -39,22 +51,26 @@ export async function serveMetrics(
     }
     const path = request.url?.split('?', 1)[0];
     if (path === '/metrics') {
-      registry.metrics().then(
-        (text) => answer(200, registry.contentType, text),
+      exposition.metrics().then(
+        (text) => answer(200, exposition.contentType, text),
         () => answer(500, 'text/plain', 'the metrics cannot be collected\n'),
       );
     } else if (path === '/healthz') {
-      const healthy = isHealthy();
-      answer(healthy ? 200 : 503, 'text/plain', healthy ? 'ok\n' : 'not healthy\n');
+      // The answer is the proof: the event loop turns.
+      answer(200, 'text/plain', 'ok\n');
+    } else if (path === '/readyz') {
+      const ready = isReady();
+      answer(ready ? 200 : 503, 'text/plain', ready ? 'ok\n' : 'not ready\n');
     } else {
-      answer(404, 'text/plain', 'here are /metrics and /healthz\n');
+      answer(404, 'text/plain', 'here are /metrics, /healthz and /readyz\n');
     }
   });
   server.requestTimeout = SLOWEST_REQUEST_MS;
   server.headersTimeout = SLOWEST_REQUEST_MS;
-  const port = await listen(server, address);
+  const bound = await listen(server, address);
   return {
-    port,
+    port: bound.port,
+    url: `http://${urlHost(bound.address)}:${bound.port}/metrics`,
     async close() {
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeAllConnections();
@@ -63,7 +79,12 @@ export async function serveMetrics(
   };
 }
 
-async function listen(server: ReturnType<typeof createServer>, address: ListenAddress): Promise<number> {
+/** An IPv6 address in brackets. */
+export function urlHost(address: string): string {
+  return address.includes(':') ? `[${address}]` : address;
+}
+
+async function listen(server: ReturnType<typeof createServer>, address: ListenAddress): Promise<Bound> {
   const name = `${address.host ?? ''}:${address.port}`;
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) =>
@@ -79,5 +100,5 @@ async function listen(server: ReturnType<typeof createServer>, address: ListenAd
     server.listen({ port: address.port, ...(address.host && { host: address.host }) }, resolve);
   });
   const bound = server.address();
-  return typeof bound === 'object' && bound !== null ? bound.port : address.port;
+  return typeof bound === 'object' && bound !== null ? bound : { address: '', port: address.port };
 }

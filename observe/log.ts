@@ -41,13 +41,22 @@ export function createLog(options: LogOptions = {}): Logger {
       level,
       base: { ...fields },
       messageKey: 'message',
-      timestamp: pino.stdTimeFunctions.isoTime,
+      timestamp: isoTime,
       formatters: { level: (label) => ({ level: label }) },
       serializers: { err: errorFields, error: errorFields },
       hooks: { streamWrite: scrub },
     },
     together ? gathered(destination) : destination,
   );
+}
+
+let [shownAt, shown] = [Number.NaN, ''];
+
+/** The time as pino puts it into a line; in a millisecond of load there are many lines. */
+function isoTime(): string {
+  const now = Date.now();
+  if (now !== shownAt) [shownAt, shown] = [now, `,"time":"${new Date(now).toISOString()}"`];
+  return shown;
 }
 
 /** Lines that wait while they cannot be written; the lines behind them are lost. */

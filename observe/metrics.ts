@@ -37,7 +37,7 @@ export interface CollectorMetrics {
 const PREFIX = 'checkpoint_warden_';
 
 /** Milliseconds between two looks at how late the event loop is: the 10 that are usual take 0.3 % of a core. */
-const LAG_MS = 100;
+export const LAG_MS = 100;
 
 /**
  * The collector's metrics in a registry of their own.

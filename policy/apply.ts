@@ -129,6 +129,15 @@ function isLimited({ maxCount, maxTotalBytes }: BucketLimits): boolean {
   return maxCount !== undefined || maxTotalBytes !== undefined;
 }
 
+/** Whether all of these together are within both limits. */
+function isWithin({ maxCount, maxTotalBytes }: BucketLimits, archives: readonly Candidate[]): boolean {
+  if (maxCount !== undefined && archives.length > maxCount) return false;
+  return (
+    maxTotalBytes === undefined ||
+    archives.reduce((sum, each) => sum + each.archive.bytes, 0) <= maxTotalBytes
+  );
+}
+
 function applyBuckets(
   rule: Rule,
   limits: BucketLimits,
@@ -136,7 +145,8 @@ function applyBuckets(
   floor: Floor,
   notes: Notes,
 ): void {
-  if (!isLimited(limits)) return;
+  // What all of them together keep, each bucket keeps: most limits are far away.
+  if (!isLimited(limits) || isWithin(limits, oldestFirst)) return;
   const buckets = new Map<string, Candidate[]>();
   for (const each of oldestFirst) {
     if (each.deletion === null) listed(buckets, each.owner.keys[limits.level]).push(each);

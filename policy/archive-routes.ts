@@ -11,6 +11,12 @@ export const ACTOR_HEADER = 'checkpoint-warden-user';
 /** The virtual resource of the group `checkpoint.criu.org`, cluster-wide, whose verbs open these paths. */
 export const ARCHIVES_RESOURCE = 'archives';
 
+/**
+ * What the gateway's own token for these paths is for, and nothing else: a node that is taken over gets a token that the
+ * API server does not take.
+ */
+export const DOORS_AUDIENCE = 'checkpoint-warden-doors';
+
 export type ArchiveVerb = 'list' | 'get' | 'watch' | 'create' | 'patch' | 'delete';
 
 export type ArchiveRoute =

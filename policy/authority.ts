@@ -16,9 +16,8 @@ export function authorityOf(document: JsonObject): Authority {
 /** The digests of plans that the circuit breaker may let through, from the resource's annotation. */
 export function confirmedDigests(document: JsonObject): string[] {
   const annotations = fieldsOf(own(fieldsOf(own(document, 'metadata')), 'annotations'));
-  return text(own(annotations, CONFIRM_ANNOTATION))
-    .split(/[\s,]+/)
-    .filter(Boolean);
+  const confirmed = text(own(annotations, CONFIRM_ANNOTATION));
+  return confirmed === '' ? [] : confirmed.split(/[\s,]+/).filter(Boolean);
 }
 
 /** The fields of a resource that reach beyond its own namespace: to write them takes the verb `govern`. */

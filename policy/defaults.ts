@@ -21,7 +21,7 @@ const DEFAULT_LOW = 75;
 export function defaultsPatch(resource: JsonObject): Addition[] {
   const spec = own(resource, 'spec');
   const additions: Addition[] = [];
-  fill(PLAN, spec, '/spec', additions);
+  fill(PLAN, spec, ['', 'spec'], additions);
   if (isObject(spec)) fillDependent(spec, additions);
   return additions;
 }
@@ -31,7 +31,7 @@ export function schemaDefaults(schema: Schema): (spec: unknown) => Addition[] {
   const plan = planOf(schema);
   return (spec) => {
     const additions: Addition[] = [];
-    fill(plan, spec, '/spec', additions);
+    fill(plan, spec, ['', 'spec'], additions);
     return additions;
   };
 }
@@ -73,19 +73,27 @@ function planOf(schema: Schema): Plan | null {
   return items === null && fields.length === 0 ? null : { items, fields };
 }
 
-function fill(plan: Plan | null, value: unknown, path: string, additions: Addition[]): void {
+/** @param path the keys to the value; as it was when this returns */
+function fill(plan: Plan | null, value: unknown, path: (string | number)[], additions: Addition[]): void {
   if (plan === null) return;
   const { items } = plan;
   if (items !== null && Array.isArray(value)) {
-    value.forEach((entry, index) => {
-      fill(items, entry, `${path}/${index}`, additions);
-    });
+    for (let index = 0; index < value.length; index += 1) {
+      path.push(index);
+      fill(items, value[index], path, additions);
+      path.pop();
+    }
   }
   if (!isObject(value)) return;
   for (const { key, plan: child, hasDefault, value: missing } of plan.fields) {
     const current = own(value, key);
-    if (current !== undefined) fill(child, current, `${path}/${key}`, additions);
-    else if (hasDefault) additions.push({ op: 'add', path: `${path}/${key}`, value: missing });
+    if (current === undefined) {
+      if (hasDefault) additions.push({ op: 'add', path: `${path.join('/')}/${key}`, value: missing });
+    } else if (child !== null) {
+      path.push(key);
+      fill(child, current, path, additions);
+      path.pop();
+    }
   }
 }
 

@@ -1,3 +1,5 @@
+import { remembered } from './remembered.ts';
+
 const UNIT_MS: Readonly<Record<string, number>> = {
   ns: 1e-6,
   us: 1e-3,
@@ -20,6 +22,10 @@ const LONGEST_MS = 36_525 * 86_400_000;
  */
 export function parseDuration(input: unknown): number | undefined {
   if (typeof input !== 'string' || input.length === 0 || input.length > 64) return undefined;
+  return parseText(input);
+}
+
+const parseText = remembered((input: string): number | undefined => {
   const negative = input.startsWith('-');
   const text = /^[+-]/.test(input) ? input.slice(1) : input;
   if (text === '0') return 0;
@@ -34,7 +40,7 @@ export function parseDuration(input: unknown): number | undefined {
   }
   if (text.length === 0 || !(total <= LONGEST_MS)) return undefined;
   return negative ? -total : total;
-}
+});
 
 const STEPS: readonly (readonly [string, number])[] = [
   ['d', 86_400_000],

@@ -22,7 +22,7 @@ export function isUnwieldy(value: unknown): boolean {
 
 /** Values within a value, added to those so far; more than `MOST_VALUES` as soon as it is too deep or too large. */
 function countValues(value: unknown, depth: number, sofar: number): number {
-  if (!Array.isArray(value) && !isObject(value)) return sofar;
+  if (typeof value !== 'object' || value === null) return sofar;
   if (depth > DEEPEST) return MOST_VALUES + 1;
   let values = sofar;
   if (Array.isArray(value)) {
@@ -30,10 +30,13 @@ function countValues(value: unknown, depth: number, sofar: number): number {
     for (let index = 0; index < value.length && values <= MOST_VALUES; index += 1) {
       values = countValues(value[index], depth + 1, values);
     }
-  } else {
+  } else if (isObject(value)) {
     for (const key in value) {
       if (values > MOST_VALUES) break;
-      values = countValues(own(value, key), depth + 1, values + 1);
+      const child = value[key];
+      values += 1;
+      if (typeof child === 'object' && Object.hasOwn(value, key))
+        values = countValues(child, depth + 1, values);
     }
   }
   return values;

@@ -25,7 +25,12 @@ export const POLICY_STATES = [
 export type PolicyState = (typeof POLICY_STATES)[number];
 
 const count = (description: string): Schema => ({ type: 'integer', minimum: 0, description });
-const texts = (description: string): Schema => ({ type: 'string', description });
+/** Bounded, for whoever takes a node over writes its object. */
+const texts = (description: string): Schema => ({
+  type: 'string',
+  maxLength: LONGEST_COMPLAINT,
+  description,
+});
 
 /** What a node's collector says of its directory, for `kubectl get checkpointnodes`. */
 export const NODE_STATUS: Schema = {
@@ -54,11 +59,13 @@ export const NODE_STATUS: Schema = {
     waiting: count('Policies whose deletions wait for confirmation.'),
     complaints: {
       type: 'array',
+      maxItems: MOST_COMPLAINTS,
       description: 'What is wrong now, a sentence each, the gravest first.',
-      items: { type: 'string' },
+      items: { type: 'string', maxLength: LONGEST_COMPLAINT },
     },
     topNamespaces: {
       type: 'array',
+      maxItems: MOST_NAMESPACES,
       description: 'The namespaces with the most bytes.',
       items: {
         type: 'object',
@@ -74,7 +81,8 @@ export const NODE_STATUS: Schema = {
     ),
     policies: {
       type: 'array',
-      description: `Those that have archives here or wait for something, up to ${MOST_POLICIES}.`,
+      maxItems: MOST_POLICIES,
+      description: 'Those that have archives here or wait for something.',
       items: {
         type: 'object',
         properties: {

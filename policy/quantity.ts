@@ -1,3 +1,5 @@
+import { remembered } from './remembered.ts';
+
 /** A Kubernetes quantity, exact. */
 export interface Quantity {
   /** Whole units, rounded away from zero as Kubernetes' `Value()` does. */
@@ -37,7 +39,10 @@ export function parseQuantity(input: unknown): Quantity | undefined {
     return Number.isSafeInteger(input) ? { value: BigInt(input), whole: true } : undefined;
   }
   if (typeof input === 'bigint') return { value: cut(input), whole: true };
-  if (typeof input !== 'string' || input.length > MOST_DIGITS) return undefined;
+  return typeof input === 'string' && input.length <= MOST_DIGITS ? parseText(input) : undefined;
+}
+
+const parseText = remembered((input: string): Quantity | undefined => {
   const plain = PLAIN.exec(input);
   if (plain !== null) {
     // Twelve digits and a power of two: exact as a number.
@@ -57,7 +62,7 @@ export function parseQuantity(input: unknown): Quantity | undefined {
   const divisor = 10n ** BigInt(Math.max(-shift, 0));
   const isWhole = scaled % divisor === 0n;
   return signed(sign, scaled / divisor + (isWhole ? 0n : 1n), isWhole);
-}
+});
 
 function signed(sign: string | undefined, magnitude: bigint, whole: boolean): Quantity {
   return { value: cut(sign === '-' ? -magnitude : magnitude), whole };

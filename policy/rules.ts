@@ -116,16 +116,19 @@ export function readGlobalRule(fields: Fields): Draft {
 }
 
 export function readNarrowRules(top: Fields): Draft[] {
-  return NARROW_KEYS.flatMap((key) => {
+  const drafts: Draft[] = [];
+  for (const key of NARROW_KEYS) {
     const entries = own(top.object, key);
-    if (!Array.isArray(entries)) return [];
-    return entries.flatMap((entry: unknown, index) => {
-      if (!isObject(entry)) return [];
+    if (!Array.isArray(entries)) continue;
+    for (let index = 0; index < entries.length; index += 1) {
+      const entry: unknown = entries[index];
+      if (!isObject(entry)) continue;
       const fields = { object: entry, path: `${top.path}.${key}[${index}]`, findings: top.findings };
       const draft = readNarrowRule(fields, key);
-      return draft ? [draft] : [];
-    });
-  });
+      if (draft !== undefined) drafts.push(draft);
+    }
+  }
+  return drafts;
 }
 
 function readNarrowRule(fields: Fields, key: (typeof NARROW_KEYS)[number]): Draft | undefined {

@@ -69,7 +69,9 @@ function denied(message: string): Answer {
 }
 
 /** A judge of policies, who turns all else away. */
-export function policiesOnly(judge: (request: PolicyRequest, deadline: Instant) => Promise<Answer>): Judge {
+export function policiesOnly(
+  judge: (request: PolicyRequest, deadline: Instant) => Answer | Promise<Answer>,
+): Judge {
   return onlyAbout('policy', 'policies; CONNECT nodes/proxy belongs to /connect', judge);
 }
 
@@ -77,9 +79,9 @@ export function policiesOnly(judge: (request: PolicyRequest, deadline: Instant) 
 export function onlyAbout(
   about: Written,
   what: string,
-  judge: (request: PolicyRequest, deadline: Instant) => Promise<Answer>,
+  judge: (request: PolicyRequest, deadline: Instant) => Answer | Promise<Answer>,
 ): Judge {
-  return async (request, deadline) =>
+  return (request, deadline) =>
     request.operation === 'CONNECT' || request.about !== about
       ? misdirected('this path', what)
       : judge(request, deadline);

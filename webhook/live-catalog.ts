@@ -1,10 +1,10 @@
 import { PolicyCatalog } from '../policy/catalog.ts';
 import { resourceKey } from '../policy/govern.ts';
-import type { JsonObject } from '../policy/json.ts';
 import { readResource } from '../policy/read.ts';
 import { DEFAULT_DIRECTORY } from '../policy/schema.ts';
 import type { Authority, Instant, PolicyResource } from '../policy/types.ts';
 import type { PolicySource } from '../source/source.ts';
+import { objectIn } from './review.ts';
 
 /** What may be held on top of the source. */
 export interface HoldLimits {
@@ -24,7 +24,7 @@ interface Held {
   readonly reference: PolicyResource['reference'];
   readonly authority: Authority;
   readonly rules: number;
-  /** Its document while it is laid aside; null once it is in the catalog. */
+  /** The review that it came in while it is laid aside; null once it is in the catalog. */
   aside: string | null;
   /** What the source showed when it was admitted: once it shows anything else, it is ahead. */
   readonly before: string | undefined;
@@ -85,9 +85,9 @@ export class LiveCatalog {
 
   /**
    * Holds a resource that has been admitted and may not have reached the source yet.
-   * @param document what it was read from; without it, it is not laid aside.
+   * @param json the review that it came in; without it, it is not laid aside.
    */
-  hold(resource: PolicyResource, document: JsonObject | null = null): void {
+  hold(resource: PolicyResource, json = ''): void {
     const key = resourceKey(resource.reference);
     const shown = this.#shown.get(key);
     const before = wordOf(shown);
@@ -96,9 +96,9 @@ export class LiveCatalog {
       this.#drop(key);
       return;
     }
-    const isNarrow = document !== null && speaksOfItsOwn(resource) && (!shown || speaksOfItsOwn(shown));
-    const text = isNarrow ? JSON.stringify(document) : null;
-    const aside = text !== null && text.length <= LONGEST_ASIDE ? text : null;
+    const isShort = json !== '' && json.length <= LONGEST_ASIDE;
+    const isNarrow = isShort && speaksOfItsOwn(resource) && (shown === undefined || speaksOfItsOwn(shown));
+    const aside = isNarrow ? json : null;
     // The catalog takes it in the place of what was held before.
     if (aside === null) this.#forget(key);
     else this.#drop(key);
@@ -141,7 +141,7 @@ export class LiveCatalog {
       if (key === asker && held?.authority === 'tenant' && !this.#shown.has(key)) continue;
       this.#noLongerAside(namespace, key);
       if (held === undefined || held.aside === null) continue;
-      const { resource } = readResource(JSON.parse(held.aside));
+      const { resource } = readResource(objectIn(held.aside));
       held.aside = null;
       if (resource !== null) this.#catalog.put(resource);
     }

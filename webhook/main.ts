@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { shownTime } from '../certs/inspect.ts';
 import type { CertificateSource } from '../certs/source.ts';
 import type { Reviewer, UserInfo } from '../kube/types.ts';
+import { serveMetrics, urlHost } from '../observe/listener.ts';
 import type { Logger } from '../observe/log.ts';
 import type { Schedule } from '../policy/schedule/types.ts';
 import type { Instant } from '../policy/types.ts';
@@ -12,7 +13,7 @@ import { type ConnectOptions, connect, onlyAbout, policiesOnly } from './connect
 import type { GatewaySettings } from './gateway/messages.ts';
 import { type GatewayThread, startGatewayThread } from './gateway/thread.ts';
 import { LiveCatalog } from './live-catalog.ts';
-import { createMetrics, type Metrics, serveMetrics, urlHost } from './metrics.ts';
+import { createMetrics, expositionOf, type Metrics } from './metrics.ts';
 import { mutate } from './mutate.ts';
 import { mutatePod } from './pods.ts';
 import { readiness } from './readiness.ts';
@@ -90,8 +91,9 @@ async function start(options: WebhookOptions, parts: AsyncDisposableStack): Prom
   await certificates.start();
   const gateway = await gatewayOf(options, metrics);
   if (gateway) parts.defer(gateway.stop);
-  const metricsServer = options.metrics && (await serveMetrics(metrics, options.metrics, gateway?.metrics));
-  if (metricsServer) parts.defer(() => metricsServer.stop());
+  const scraped =
+    options.metrics && (await serveMetrics(expositionOf(metrics, gateway?.metrics), options.metrics));
+  if (scraped) parts.defer(() => scraped.close());
 
   const bounds = { ...BOUNDS, ...options.bounds };
   let catalog: LiveCatalog | null = null;
@@ -156,7 +158,7 @@ async function start(options: WebhookOptions, parts: AsyncDisposableStack): Prom
   return {
     url,
     port: server.port,
-    ...(metricsServer && { metricsUrl: metricsServer.url }),
+    ...(scraped && { metricsUrl: scraped.url }),
     ...(gateway && { gatewayUrl: gateway.url }),
     stop() {
       stopping ??= (async () => {

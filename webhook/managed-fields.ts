@@ -1,9 +1,10 @@
-const KEY = Buffer.from('"managedFields":[');
-const METADATA = Buffer.from('"metadata":{');
+const KEY = '"managedFields":[';
+const METADATA = '"metadata":{';
 /** A review has them twice at most; each look costs what stands before it. */
 const MOST_TRIES = 4;
-const [QUOTE, BACKSLASH, COMMA] = [...Buffer.from('"\\,')];
-const [OPEN_LIST, CLOSE_LIST, OPEN_MAP, CLOSE_MAP] = [...Buffer.from('[]{}')];
+const [QUOTE, BACKSLASH, COMMA, OPEN_LIST, CLOSE_LIST, OPEN_MAP, CLOSE_MAP] = [
+  0x22, 0x5c, 0x2c, 0x5b, 0x5d, 0x7b, 0x7d,
+] as const;
 
 /**
  * The JSON of a review without the API server's notes on who wrote which field (`metadata.managedFields`), of which an
@@ -13,56 +14,63 @@ const [OPEN_LIST, CLOSE_LIST, OPEN_MAP, CLOSE_MAP] = [...Buffer.from('[]{}')];
  * Only what stands as the API server writes it, without blanks, is left out; all else stays as it is. Nothing else
  * in the text changes, so what was not JSON before is none behind it, but for faults within the notes.
  */
-export function withoutManagedFields(body: Buffer): string {
-  let text = '';
+export function withoutManagedFields(json: string): string {
+  let kept = '';
   let from = 0;
-  let tries = 0;
-  for (let at = body.indexOf(KEY); at >= 0; at = body.indexOf(KEY, at + KEY.length)) {
-    tries += 1;
-    if (tries > MOST_TRIES) break;
+  let at = json.indexOf(KEY);
+  for (let tries = 0; at >= 0 && tries < MOST_TRIES; tries += 1) {
     const list = at + KEY.length - 1;
-    const end = isOfMetadata(body, at, from) ? endOfList(body, list) : null;
-    if (end === null) continue;
-    text += `${body.toString('utf8', from, list)}[]`;
-    from = end;
+    const end = isOfMetadata(json, at, from) ? endOfList(json, list) : null;
+    if (end !== null) {
+      kept += `${json.slice(from, list)}[]`;
+      from = end;
+    }
+    at = json.indexOf(KEY, end ?? list);
   }
-  return from === 0 ? body.toString('utf8') : text + body.toString('utf8', from);
+  return from === 0 ? json : kept + json.slice(from);
 }
 
 /** Whether the key stands in a mapping called `metadata` itself. @param from where to stop looking back */
-function isOfMetadata(body: Buffer, at: number, from: number): boolean {
-  const before = body[at - 1];
+function isOfMetadata(json: string, at: number, from: number): boolean {
+  const before = json.charCodeAt(at - 1);
   if (before !== COMMA && before !== OPEN_MAP) return false;
-  const metadata = body.lastIndexOf(METADATA, at);
+  const metadata = json.lastIndexOf(METADATA, at);
   if (metadata < from) return false;
   let depth = 0;
   for (let index = metadata + METADATA.length - 1; index < at; index += 1) {
-    const byte = body[index];
-    if (byte === QUOTE) index = endOfText(body, index);
-    else if (byte === OPEN_MAP || byte === OPEN_LIST) depth += 1;
-    else if (byte === CLOSE_MAP || byte === CLOSE_LIST) depth -= 1;
+    const code = json.charCodeAt(index);
+    if (code === QUOTE) index = endOfText(json, index);
+    else if (code === OPEN_MAP || code === OPEN_LIST) depth += 1;
+    else if (code === CLOSE_MAP || code === CLOSE_LIST) {
+      depth -= 1;
+      if (depth === 0) return false;
+    }
   }
   return depth === 1;
 }
 
 /** The index behind a list; null where it does not end. */
-function endOfList(body: Buffer, start: number): number | null {
+function endOfList(json: string, start: number): number | null {
   let depth = 0;
-  for (let index = start; index < body.length; index += 1) {
-    const byte = body[index];
-    if (byte === QUOTE) index = endOfText(body, index);
-    else if (byte === OPEN_LIST || byte === OPEN_MAP) depth += 1;
-    else if (byte === CLOSE_LIST || byte === CLOSE_MAP) {
+  for (let index = start; index < json.length; index += 1) {
+    const code = json.charCodeAt(index);
+    if (code === QUOTE) index = endOfText(json, index);
+    else if (code === OPEN_LIST || code === OPEN_MAP) depth += 1;
+    else if (code === CLOSE_LIST || code === CLOSE_MAP) {
       depth -= 1;
-      if (depth === 0) return byte === CLOSE_LIST ? index + 1 : null;
+      if (depth === 0) return code === CLOSE_LIST ? index + 1 : null;
     }
   }
   return null;
 }
 
-/** The index of the quotation mark that ends the text that begins at `start`; the body's length where none does. */
-function endOfText(body: Buffer, start: number): number {
+/** The index of the quotation mark that ends the text that begins at `start`; the length where none does. */
+function endOfText(json: string, start: number): number {
   let index = start + 1;
-  while (index < body.length && body[index] !== QUOTE) index += body[index] === BACKSLASH ? 2 : 1;
+  while (index < json.length) {
+    const code = json.charCodeAt(index);
+    if (code === QUOTE) break;
+    index += code === BACKSLASH ? 2 : 1;
+  }
   return index;
 }

@@ -1,10 +1,10 @@
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { watchCertificate } from '../certs/metrics.ts';
 import type { CertificateSource } from '../certs/source.ts';
 import type { EventOutcome } from '../kube/events.ts';
+import type { Exposition } from '../observe/listener.ts';
+import { LAG_MS } from '../observe/metrics.ts';
+import { remembered } from '../policy/remembered.ts';
 import type { PolicySource } from '../source/source.ts';
 import type { Shed } from './bounds.ts';
 import type { Answer } from './reply.ts';
@@ -114,11 +114,18 @@ export function createMetrics(
     () => source.problems().length,
   );
 
+  // To find a series by its labels takes as long as to judge a policy of two lines.
+  const durationOf = remembered((endpoint) => duration.labels({ endpoint }));
+  const decisionsOf = remembered((series) => {
+    const [endpoint = '', verdict = ''] = series.split(' ');
+    return decisions.labels({ endpoint, verdict });
+  });
+
   return {
     registry,
     reviewed(endpoint, verdict, seconds) {
-      duration.observe({ endpoint }, seconds);
-      decisions.inc({ endpoint, verdict });
+      durationOf(endpoint).observe(seconds);
+      decisionsOf(`${endpoint} ${verdict}`).inc();
     },
     turnedAway: (status) => refused.inc({ status }),
     shed: (what) => shed.inc({ what }),
@@ -131,41 +138,16 @@ export function createMetrics(
 }
 
 /**
- * Serves `/metrics` in plain HTTP, away from the admission port.
+ * What is measured of the webhook and of its process.
  * @param more what others have measured, as text.
  */
-export async function serveMetrics(
+export function expositionOf(
   { registry }: Metrics,
-  { host, port }: { readonly host: string; readonly port: number },
   more: () => Promise<string> = async () => '',
-): Promise<{ readonly url: string; stop(): Promise<void> }> {
-  collectDefaultMetrics({ register: registry });
-  const server = createServer(async (request, response) => {
-    if (request.url !== '/metrics') {
-      response.writeHead(404, { 'content-type': 'text/plain' }).end('metrics are at /metrics\n');
-      return;
-    }
-    try {
-      const text = (await Promise.all([registry.metrics(), more()])).join('');
-      response.writeHead(200, { 'content-type': registry.contentType }).end(text);
-    } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      response.writeHead(500, { 'content-type': 'text/plain' }).end(`metrics cannot be collected: ${why}\n`);
-    }
-  });
-  server.listen(port, host);
-  await once(server, 'listening');
-  const { address, port: bound } = server.address() as AddressInfo;
+): Exposition {
+  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: LAG_MS });
   return {
-    url: `http://${urlHost(address)}:${bound}/metrics`,
-    async stop() {
-      server.close();
-      server.closeAllConnections();
-    },
+    contentType: registry.contentType,
+    metrics: async () => (await Promise.all([registry.metrics(), more()])).join(''),
   };
-}
-
-/** An IPv6 address in brackets. */
-export function urlHost(address: string): string {
-  return address.includes(':') ? `[${address}]` : address;
 }

@@ -25,19 +25,25 @@ type Right = { readonly mayGovern: boolean } | { readonly mayGovern: null; reado
  * Makes the defaults explicit and writes down on whose word the resource stands. What is wrong by itself is
  * refused here already, with everything there is to say of it: docs/adr/0003.
  */
-export async function mutate(request: PolicyRequest, bench: Bench, deadline: Instant): Promise<Answer> {
+export function mutate(request: PolicyRequest, bench: Bench, deadline: Instant): Answer | Promise<Answer> {
   if (request.operation !== 'CREATE' && request.operation !== 'UPDATE') return allowed();
   if (saysNothingNew(request)) return allowed();
-  const right = await rightOf(request, bench, deadline);
+  const mayGovern = bench.rights.mayGovern(request.user, deadline);
+  if (typeof mayGovern === 'boolean') return explicit(request, bench, { mayGovern });
+  return rightOf(mayGovern).then((right) => explicit(request, bench, right));
+}
+
+function explicit(request: WriteRequest, bench: Bench, right: Right): Answer {
   const { resource, findings } = judge(request.object, NOTHING_ELSE);
   if (resource === null || hasErrors(findings)) return refuse(request, bench, right);
   const { operations, warnings } = stamping(request, right);
   return allowed([], { patch: [...defaultsPatch(request.object), ...operations], warnings });
 }
 
-export async function rightOf({ user }: WriteRequest, { rights }: Bench, deadline: Instant): Promise<Right> {
+/** @param answer of `Rights` */
+export async function rightOf(answer: Promise<boolean> | boolean): Promise<Right> {
   try {
-    return { mayGovern: await rights.mayGovern(user, deadline) };
+    return { mayGovern: await answer };
   } catch (error) {
     if (!(error instanceof NoAnswer)) throw error;
     return { mayGovern: null, why: error.message };

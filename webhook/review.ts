@@ -61,6 +61,8 @@ export interface WriteRequest extends RequestBase {
   readonly object: JsonObject;
   /** Null at a creation. */
   readonly oldObject: JsonObject | null;
+  /** The review as it came but for the API server's notes: what it takes to read it again. */
+  readonly json: string;
 }
 
 /** A request that says nothing new about policies: a deletion, or a change of status. */
@@ -89,17 +91,30 @@ export type ParsedReview =
   /** It is no AdmissionReview that could be answered by one. */
   | { readonly kind: 'garbage'; readonly message: string };
 
+function garbage(message: string): ParsedReview {
+  return { kind: 'garbage', message };
+}
+
 /** Reads a request body, which may hold anything. Never throws. */
 export function parseReview(body: Buffer): ParsedReview {
-  const garbage = (message: string): ParsedReview => ({ kind: 'garbage', message });
   if (body.length === 0) return garbage(`the body is empty; send an AdmissionReview of ${REVIEW_VERSION}`);
   if (!isUtf8(body)) return garbage('the body is not UTF-8; send JSON in UTF-8');
   if (body.length > SMALL_BODY && !isReadable(body)) {
     return garbage(`the body holds more than ${MOST_VALUES.toLocaleString('en')} values; send fewer`);
   }
+  return parseJson(withoutManagedFields(body.toString('utf8')));
+}
+
+/** The resource that a review was about. @param json of a write request; null for anything else */
+export function objectIn(json: string): JsonObject | null {
+  const parsed = parseJson(json);
+  return parsed.kind === 'request' && 'object' in parsed.request ? parsed.request.object : null;
+}
+
+function parseJson(json: string): ParsedReview {
   let review: unknown;
   try {
-    review = JSON.parse(withoutManagedFields(body));
+    review = JSON.parse(json);
   } catch {
     return garbage(`the body is not JSON; send an AdmissionReview of ${REVIEW_VERSION}`);
   }
@@ -122,14 +137,14 @@ export function parseReview(body: Buffer): ParsedReview {
     const message = `AdmissionReview ${quoted(apiVersion)} is not known here; set admissionReviewVersions: [v1]`;
     return { kind: 'refused', uid, apiVersion, message };
   }
-  const parsed = parseRequest(request, uid);
+  const parsed = parseRequest(request, uid, json);
   return typeof parsed === 'string'
     ? { kind: 'refused', uid, apiVersion, message: parsed }
     : { kind: 'request', request: parsed };
 }
 
 /** @returns the request, or why it cannot be judged. */
-function parseRequest(request: JsonObject, uid: string): AdmissionRequest | string {
+function parseRequest(request: JsonObject, uid: string, json: string): AdmissionRequest | string {
   const asked = resourceText(fieldsOf(own(request, 'resource')));
   if (asked === NODES && own(request, 'operation') === 'CONNECT') return parseConnect(request, uid);
   const kind = own(fieldsOf(own(request, 'kind')), 'kind');
@@ -163,10 +178,10 @@ function parseRequest(request: JsonObject, uid: string): AdmissionRequest | stri
   const object = objectAt(request, 'object', namespace);
   if (typeof object === 'string') return object;
   if (operation === 'CREATE')
-    return { ...base, ...nameOf(object, base.name), operation, object, oldObject: null };
+    return { ...base, ...nameOf(object, base.name), operation, object, oldObject: null, json };
   const oldObject = objectAt(request, 'oldObject', namespace);
   if (typeof oldObject === 'string') return oldObject;
-  return { ...base, ...nameOf(object, base.name), operation, object, oldObject };
+  return { ...base, ...nameOf(object, base.name), operation, object, oldObject, json };
 }
 
 /** @returns the request, or why it cannot be judged. */
@@ -248,10 +263,8 @@ function isTexts(value: unknown): value is string[] {
 }
 
 function resourceText(resource: JsonObject): string {
-  return ['resource', 'version', 'group']
-    .map((key) => text(own(resource, key)))
-    .join('.')
-    .slice(0, LONGEST_UID);
+  const name = `${text(own(resource, 'resource'))}.${text(own(resource, 'version'))}.${text(own(resource, 'group'))}`;
+  return name.length > LONGEST_UID ? name.slice(0, LONGEST_UID) : name;
 }
 
 /** For messages: in quotes, escaped and short. */

@@ -15,7 +15,8 @@ const DEFAULT_TIMEOUT_MS = 10_000;
 /** Seconds after which to come again; the API server does so by itself, within its time limit. */
 const RETRY_AFTER = '1';
 
-export type Judge = (request: AdmissionRequest, deadline: Instant) => Promise<Answer>;
+/** Answers at once where nobody else has to be asked: each turn of a promise would be for nothing. */
+export type Judge = (request: AdmissionRequest, deadline: Instant) => Answer | Promise<Answer>;
 
 export interface ReviewerOptions {
   readonly log: Pick<Logger, 'info' | 'error'>;
@@ -97,7 +98,8 @@ export class Reviewer {
     }
     let answer: Answer;
     try {
-      answer = await this.#judged(judge, asked, deadline);
+      const judged = this.#judged(judge, asked, deadline);
+      answer = judged instanceof Promise ? await judged : judged;
     } finally {
       giveBack();
     }
@@ -122,20 +124,25 @@ export class Reviewer {
   }
 
   /** Whatever happens there is an answer, and the server lives. */
-  async #judged(judge: Judge, asked: AdmissionRequest, deadline: Instant): Promise<Answer> {
-    const { log, now } = this.#options;
+  #judged(judge: Judge, asked: AdmissionRequest, deadline: Instant): Answer | Promise<Answer> {
+    const { now } = this.#options;
     // The API server has gone on without it; to judge it all the same would make the next ones late as well.
     if (now() > deadline)
       return failed('Timeout', 'the webhook was too busy to judge it in time; apply it again');
     try {
-      return await judge(asked, deadline);
+      const answer = judge(asked, deadline);
+      return answer instanceof Promise ? answer.catch((err: unknown) => this.#failed(asked, err)) : answer;
     } catch (err) {
-      if (err instanceof RangeError) {
-        return failed('BadRequest', 'the resource is nested too deeply to be read; a policy has four levels');
-      }
-      log.error({ err, name: subjectOf(asked) }, 'a review failed');
-      return failed('InternalError', 'the policy could not be judged; the log of the webhook says why');
+      return this.#failed(asked, err);
     }
+  }
+
+  #failed(asked: AdmissionRequest, err: unknown): Answer {
+    if (err instanceof RangeError) {
+      return failed('BadRequest', 'the resource is nested too deeply to be read; a policy has four levels');
+    }
+    this.#options.log.error({ err, name: subjectOf(asked) }, 'a review failed');
+    return failed('InternalError', 'the policy could not be judged; the log of the webhook says why');
   }
 }
 

@@ -9,11 +9,11 @@ export class NoAnswer extends Error {
 /** Who may govern beyond a resource's own namespace. */
 export interface Rights {
   /** @throws NoAnswer with a sentence, at the deadline at the latest. */
-  mayGovern(user: UserInfo, deadline: Instant): Promise<boolean>;
+  mayGovern(user: UserInfo, deadline: Instant): Promise<boolean> | boolean;
 }
 
 /** Without an API server to ask, whoever can reach the webhook is taken for an administrator. */
-export const EVERYBODY: Rights = { mayGovern: () => Promise.resolve(true) };
+export const EVERYBODY: Rights = { mayGovern: () => true };
 
 /**
  * Rights as a SubjectAccessReview has them.
@@ -24,31 +24,27 @@ export function reviewedRights(
   onFailure: (cause: unknown, user: UserInfo) => void,
   now: () => Instant = Date.now,
 ): Rights {
-  return {
-    async mayGovern(user, deadline) {
-      const review = reviewer.mayGovern(user);
-      // Behind the deadline nobody waits for it any more; its failure must not end the process.
-      review.catch(() => {});
-      const { promise: late, reject } = Promise.withResolvers<never>();
-      const wait = Math.max(0, deadline - now());
-      const timer = setTimeout(
-        () => reject(new Error(`the API server did not answer within ${Math.round(wait)} ms`)),
-        wait,
-      ).unref();
-      try {
-        return await Promise.race([review, late]);
-      } catch (cause) {
-        onFailure(cause, user);
-        const why = cause instanceof Error ? cause.message : String(cause);
-        throw new NoAnswer(
-          `whether ${user.username} may govern beyond a namespace could not be asked: ${why}`,
-          {
-            cause,
-          },
-        );
-      } finally {
-        clearTimeout(timer);
-      }
-    },
-  };
+  return { mayGovern: (user, deadline) => reviewer.known?.(user) ?? ask(user, deadline) };
+
+  async function ask(user: UserInfo, deadline: Instant): Promise<boolean> {
+    const review = reviewer.mayGovern(user);
+    // Behind the deadline nobody waits for it any more; its failure must not end the process.
+    review.catch(() => {});
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const wait = Math.max(0, deadline - now());
+    const timer = setTimeout(
+      () => reject(new Error(`the API server did not answer within ${Math.round(wait)} ms`)),
+      wait,
+    ).unref();
+    try {
+      return await Promise.race([review, late]);
+    } catch (cause) {
+      onFailure(cause, user);
+      const why = cause instanceof Error ? cause.message : String(cause);
+      const sentence = `whether ${user.username} may govern beyond a namespace could not be asked: ${why}`;
+      throw new NoAnswer(sentence, { cause });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
 }

@@ -46,7 +46,7 @@ export async function mutateSchedule(
 ): Promise<Answer> {
   if (request.operation !== 'CREATE' && request.operation !== 'UPDATE') return allowed();
   if (saysNothingNew(request)) return allowed();
-  const right = await rightOf(request, bench, deadline);
+  const right = await rightOf(bench.rights.mayGovern(request.user, deadline));
   const authority: { authority?: Authority } = right.mayGovern ? { authority: 'administrator' } : {};
   const { schedule, findings } = judgeSchedule(request.object, besides(bench), authority);
   if (schedule === null || hasErrors(findings)) {

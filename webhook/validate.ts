@@ -20,23 +20,35 @@ export interface Bench {
 }
 
 /** Is this policy sound beside the others, and its author's to make? */
-export async function validate(request: PolicyRequest, bench: Bench, deadline: Instant): Promise<Answer> {
+export function validate(request: PolicyRequest, bench: Bench, deadline: Instant): Answer | Promise<Answer> {
   if (request.operation !== 'CREATE' && request.operation !== 'UPDATE') return allowed();
   const isSpecOld = saysNothingNew(request);
   if (isSpecOld && !confirmsAnew(request)) return allowed();
+  if (needsGovern(request.object)) return withRight(request, isSpecOld, bench, deadline);
+  return isSpecOld ? allowed() : besideOthers(request, bench, []);
+}
+
+async function withRight(
+  request: WriteRequest,
+  isSpecOld: boolean,
+  bench: Bench,
+  deadline: Instant,
+): Promise<Answer> {
   const { object, user } = request;
-  let trespass: readonly Finding[] = [];
-  if (needsGovern(object)) {
-    try {
-      const isTrespass = !(await bench.rights.mayGovern(user, deadline));
-      if (isTrespass)
-        trespass = isSpecOld ? [confirmFinding(user.username)] : trespassFindings(object, user.username);
-    } catch (error) {
-      if (!(error instanceof NoAnswer)) throw error;
-      return failed('InternalError', `${error.message}; apply it again`);
-    }
+  let mayGovern: boolean;
+  try {
+    mayGovern = await bench.rights.mayGovern(user, deadline);
+  } catch (error) {
+    if (!(error instanceof NoAnswer)) throw error;
+    return failed('InternalError', `${error.message}; apply it again`);
   }
-  if (isSpecOld) return trespass.length > 0 ? denied(resourceName(request, null), trespass) : allowed();
+  if (!isSpecOld)
+    return besideOthers(request, bench, mayGovern ? [] : trespassFindings(object, user.username));
+  return mayGovern ? allowed() : denied(resourceName(request, null), [confirmFinding(user.username)]);
+}
+
+function besideOthers(request: WriteRequest, bench: Bench, trespass: readonly Finding[]): Answer {
+  const { object } = request;
   // From here to the end nothing waits: of two requests that conflict the second sees the first.
   const catalog = bench.catalog();
   if (catalog === null) return notYetKnown();
@@ -46,7 +58,7 @@ export async function validate(request: PolicyRequest, bench: Bench, deadline: I
   const { findings } = judgeBeside(reading, resource, catalog.beside(resource));
   const all = trespass.length === 0 ? findings : [...findings, ...trespass];
   if (hasErrors(all)) return denied(resourceName(request, resource), all);
-  if (!request.dryRun) catalog.hold(resource, object);
+  if (!request.dryRun) catalog.hold(resource, request.json);
   return allowed(all);
 }
 

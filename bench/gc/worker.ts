@@ -68,6 +68,7 @@ const starting = startCollector({
   dryRun: false,
   audit: arrivals,
   nodeName: 'node1',
+  onFilling: keepHeapSmall,
   ...(door && { door: door.part }),
 });
 if (door !== null) door.call(await opened());

@@ -29,7 +29,7 @@ export interface Holder {
   readonly verbs: readonly string[];
   /** The nodes it is for; empty: all. */
   readonly nodes: readonly string[];
-  /** `system`: made by the API server itself. `administrator`: may do everything. */
+  /** `system`: a part of the cluster. `administrator`: may do everything. */
   readonly kind: 'system' | 'administrator' | 'other';
 }
 
@@ -67,16 +67,21 @@ export function holders(
   });
 }
 
-/** A built-in binding to which somebody has added subjects is no longer the API server's alone. */
+/** Parts of the cluster itself. Whoever may write cluster role bindings needs no disguise. */
+const COMPONENT =
+  /^(?:service account kube-system\/.+|user system:kube-(?:apiserver|controller-manager|scheduler|proxy)|group system:(?:masters|nodes))$/;
+/** By which kubeadm makes administrators, and the API server known to kubelets; it does not label them. */
+const INSTALLED: readonly string[] = ['group kubeadm:cluster-admins', 'user kube-apiserver-kubelet-client'];
+
+/** A built-in binding to which somebody has added subjects is no longer the cluster's alone. */
 function kindOf({ isBuiltIn, subjects }: ClusterRoleBinding, rules: readonly Rule[]): Holder['kind'] {
-  const isOwn = (subject: string) =>
-    /^(?:service account kube-system\/|(?:user|group) system:)/.test(subject);
-  if (isBuiltIn && subjects.every(isOwn)) return 'system';
+  if (isBuiltIn && subjects.every((each) => COMPONENT.test(each))) return 'system';
+  if (subjects.every((each) => INSTALLED.includes(each))) return 'system';
   return rules.some(grantsEverything) ? 'administrator' : 'other';
 }
 
 const UNSEEN =
-  'who holds a client certificate of the group system:masters, past which no rule goes, cannot be seen from here';
+  'who is in the groups system:masters and kubeadm:cluster-admins, by his client certificate, cannot be seen from here';
 
 export function judgeCheckpoint(all: readonly Holder[]): Check {
   const [name, others] = [NAMES['nodes/checkpoint'], all.filter(({ kind }) => kind === 'other')];
@@ -104,9 +109,7 @@ export function judgeProxy(all: readonly Holder[], isGuarded: boolean): Check {
     const remedy = `put it there (see the check connect), or ${remedyOf(creators, 'nodes/proxy')}`;
     return fail(name, message, remedy, described(all));
   }
-  const guard = isGuarded
-    ? 'admission denies checkpoints on that way'
-    : 'nobody but the API server itself may post on it';
+  const guard = isGuarded ? 'admission denies checkpoints on that way' : 'nobody else may post on it';
   if (others.length > 0) {
     const message = `${subjectsOf(others)} may use nodes/proxy: ${guard}, but it also runs commands in any container of a node, the collector's included`;
     return warn(name, message, remedyOf(others, 'nodes/proxy'), described(all));
@@ -133,7 +136,7 @@ function describeBindings(list: readonly Holder[]): string {
 function described(all: readonly Holder[]): string[] {
   return all.map(({ subject, role, binding, verbs, nodes, kind }) => {
     const where = nodes.length === 0 ? '' : ` on ${some(nodes)}`;
-    const what = kind === 'other' ? '' : `, ${kind === 'system' ? "the API server's own" : 'administrator'}`;
+    const what = kind === 'other' ? '' : `, ${kind === 'system' ? "the cluster's own" : 'administrator'}`;
     return `${subject}: ${verbs.join(', ')}${where} by ClusterRole ${role}, ClusterRoleBinding ${binding}${what}`;
   });
 }

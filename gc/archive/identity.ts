@@ -10,7 +10,8 @@ import {
   type Stamp,
 } from '../system/files.ts';
 import type { Pace } from '../system/pace.ts';
-import { parseObject, type Runtime, readSpec } from './annotations.ts';
+import { parseObject, type Runtime } from './annotations.ts';
+import { readSpecOnce } from './spec-memo.ts';
 import { END_MARKER, type Place, type TarWalk } from './tar.ts';
 import { MeteredFile, walkFile } from './tar-file.ts';
 import { BLOCK } from './tar-header.ts';
@@ -144,7 +145,7 @@ function readSpecOf(walked: Walked): Found {
   if (place.bytes > SPEC_LIMIT) return without(`its spec.dump is longer than ${SPEC_LIMIT / MIB} MiB`);
   const spec = walked.content(place);
   if (spec === null) return without('its spec.dump could not be read to its end');
-  const reading = readSpec(spec);
+  const reading = readSpecOnce(spec);
   return { ...reading, hint: reading.runtime === 'podman' ? podmanName(walked) : null };
 }
 

@@ -43,6 +43,12 @@ export function archiveOfPin(pin: string): string {
   return pin.slice(0, -PIN_SUFFIX.length);
 }
 
+/** What the archives of one container have in common: the kubelet's name up to the time. A guess, and proves nothing. */
+export function seriesOf(archive: string): string {
+  const time = archive.search(/-\d{4}-\d\d-\d\dT/);
+  return time < 0 ? archive : archive.slice(0, time);
+}
+
 /** Whether it can be an entry of a directory, and not a way out of it. */
 export function isEntryName(name: string): boolean {
   return name !== '' && name !== '.' && name !== '..' && !name.includes('/') && !name.includes('\0');

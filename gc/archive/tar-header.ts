@@ -27,48 +27,54 @@ const DIGIT_7 = 0x37;
 export class Block {
   readonly bytes: Buffer;
   /** The same memory. */
-  readonly words: Uint32Array;
+  readonly words: Int32Array;
 
   constructor(size: number) {
     const memory = new ArrayBuffer(size);
     this.bytes = Buffer.from(memory);
-    this.words = new Uint32Array(memory);
+    this.words = new Int32Array(memory);
   }
 }
 
-export type HeaderKind = 'zero' | 'damaged' | 'file' | 'bodiless' | Extension | 'unknown';
+const HEADER_KINDS = [
+  'zero',
+  'damaged',
+  'file',
+  'bodiless',
+  'pax',
+  'globalPax',
+  'longName',
+  'longLink',
+  'unknown',
+] as const;
+
+export type HeaderKind = (typeof HEADER_KINDS)[number];
 
 /** Headers whose body speaks of the entry behind them. */
 export type Extension = 'pax' | 'globalPax' | 'longName' | 'longLink';
+
+/** By the type's character. Looked up, not compared: an archive has a header for each of some 35 entries. */
+const KINDS: readonly HeaderKind[] = kindsOf({
+  file: '07\0',
+  bodiless: '123456',
+  pax: 'x',
+  globalPax: 'g',
+  longName: 'L',
+  longLink: 'K',
+});
+
+function kindsOf(types: Partial<Readonly<Record<HeaderKind, string>>>): readonly HeaderKind[] {
+  const kinds = new Array<HeaderKind>(256).fill('unknown');
+  for (const kind of HEADER_KINDS) for (const type of types[kind] ?? '') kinds[type.charCodeAt(0)] = kind;
+  return kinds;
+}
 
 /** What the header is; `damaged` when its checksum does not hold, `zero` when it is none. */
 export function headerKind({ bytes, words }: Block): HeaderKind {
   const sum = sumOfHeader(words);
   if (sum === 0) return 'zero';
   if (!checksumHolds(bytes, sum)) return 'damaged';
-  switch (String.fromCharCode(bytes[TYPE] ?? 0)) {
-    case '\0':
-    case '0':
-    case '7':
-      return 'file';
-    case '1':
-    case '2':
-    case '3':
-    case '4':
-    case '5':
-    case '6':
-      return 'bodiless';
-    case 'x':
-      return 'pax';
-    case 'g':
-      return 'globalPax';
-    case 'L':
-      return 'longName';
-    case 'K':
-      return 'longLink';
-    default:
-      return 'unknown';
-  }
+  return KINDS[bytes[TYPE] ?? 0] ?? 'unknown';
 }
 
 /** The size field in bytes; null when it is negative, malformed or beyond 2^53. */
@@ -83,7 +89,8 @@ export function isNamed({ bytes }: Block, name: string): boolean {
   const first = bytes[0];
   const plain = first !== 0x2e && first !== 0x2f;
   if (plain && !startsWith(bytes, name)) return false;
-  return plainName(fullName(bytes)) === name;
+  const full = fullName(bytes);
+  return full === name || plainName(full) === name;
 }
 
 /** A name without what does not change where it leads: `./a//b` is `a/b`. A directory keeps its slash. */
@@ -121,13 +128,14 @@ function startsWith(bytes: Buffer, name: string): boolean {
  * The sum of the header's bytes, four at a time in two lanes of 16 bits: 128 words of at most 255 a lane stay
  * under 2^15. A quarter of the time of adding bytes, which was a third of the time of an archive.
  */
-function sumOfHeader(words: Uint32Array): number {
+function sumOfHeader(words: Int32Array): number {
   let even = 0;
   let odd = 0;
   for (let i = 0; i < BLOCK / 4; i++) {
     const word = words[i] ?? 0;
-    even += word & 0x00ff00ff;
-    odd += (word >>> 8) & 0x00ff00ff;
+    // In whole numbers of 32 bits from end to end, which take two thirds of the time.
+    even = (even + (word & 0x00ff00ff)) | 0;
+    odd = (odd + ((word >>> 8) & 0x00ff00ff)) | 0;
   }
   return (even & 0xffff) + (even >>> 16) + (odd & 0xffff) + (odd >>> 16);
 }

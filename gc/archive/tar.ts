@@ -139,7 +139,8 @@ export class TarWalk {
     if (kind === 'file' && this.#isNamed('config.dump', block)) this.#config ??= { at: content, bytes };
     this.#name = null;
     this.#size = null;
-    this.#seen.clear();
+    // Clearing one that is empty takes as long, and most are.
+    if (this.#seen.size > 0) this.#seen.clear();
     this.#moveTo(content + padded(bytes));
   }
 

@@ -9,7 +9,7 @@ import { containerName } from './container.ts';
 import type { DirectoryView } from './directory-view.ts';
 import { type Estimate, estimate } from './estimate.ts';
 import type { Ledger, LedgerUsage } from './ledger.ts';
-import { Refusal } from './refusal.ts';
+import { Refusal, type RefusalFields } from './refusal.ts';
 
 /** A deletion that the collector would not carry out now. */
 export interface Withheld {
@@ -62,8 +62,9 @@ export class Judge {
   judge(asked: Asked, disk: Disk): Judgement {
     const { policies, directory, ledger, now, trustedNow } = this.#parts;
     if (!directory.state.ok) {
-      const cause = new Error(directory.state.reason);
-      throw unknown('directoryUnknown', 'the archives on this node cannot be counted now', cause);
+      const { reason, isAwaited = false } = directory.state;
+      const message = 'the archives on this node cannot be counted now';
+      throw unknown('directoryUnknown', message, isAwaited ? { isAwaited } : { cause: new Error(reason) });
     }
     const set = policies();
     if (set === null) throw unknown('policiesUnknown', 'the policies are not known yet');
@@ -109,9 +110,9 @@ export class Judge {
 function unknown(
   code: 'diskUnknown' | 'directoryUnknown' | 'policiesUnknown',
   message: string,
-  cause?: Error,
+  why: Pick<RefusalFields, 'cause' | 'isAwaited'> = {},
 ): Refusal {
-  return Refusal.of(code, message, { retryAfterSeconds: MOMENT_SECONDS, cause });
+  return Refusal.of(code, message, { retryAfterSeconds: MOMENT_SECONDS, ...why });
 }
 
 function refusalOf(verdict: Extract<Verdict, { admitted: false }>, { grounds }: Estimate): Refusal {

@@ -119,10 +119,11 @@ export class DoorRecords {
   }
 
   /** With what the kubelet or the API server has said, which the caller does not get. */
-  #log(story: Story, { code, message, cause }: Refusal, leftOut = 0): void {
+  #log(story: Story, { code, message, cause, fields: { isAwaited } }: Refusal, leftOut = 0): void {
     const { log } = this.#parts;
     const more = leftOut > 0 && { leftOut };
     const fields = { ...more, container: subjectOf(story), user: story.user?.username ?? null, code };
-    log.error({ ...fields, err: cause }, message);
+    if (isAwaited) log.info(fields, `${message}: the first scan of the directory has not ended yet`);
+    else log.error({ ...fields, err: cause }, message);
   }
 }

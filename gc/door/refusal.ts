@@ -68,6 +68,8 @@ export interface RefusalFields {
   readonly field?: string;
   /** Of an answer 405: the method that there is. */
   readonly allow?: string;
+  /** For the log alone: nothing is out of order, it only takes its time, as a start does. */
+  readonly isAwaited?: boolean;
   /** For the log alone: it may hold what a caller must not see. */
   readonly cause?: unknown;
 }

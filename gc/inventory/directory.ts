@@ -1,7 +1,14 @@
 import { explain, type FileFacts, type FileSystem } from '../system/files.ts';
 
 /** While it is not ok, nothing in it may be taken for present, and nothing be deleted. */
-export type DirectoryState = { readonly ok: true } | { readonly ok: false; readonly reason: string };
+export type DirectoryState =
+  | { readonly ok: true }
+  | {
+      readonly ok: false;
+      readonly reason: string;
+      /** Nothing is wrong: the first scan has not ended yet. */
+      readonly isAwaited?: true;
+    };
 
 /** Which directory it is, as opposed to which name it has. */
 export interface DirectoryIdentity {

@@ -36,6 +36,8 @@ export class Holdings {
   readonly archives = new ArchiveSet();
   readonly #others = new OtherFiles();
   readonly #identities = new Map<string, Identity>();
+  /** The identity that was asked for last, and the object that stands for it. */
+  #lastShared: readonly [identity: Identity, shared: Identity] | null = null;
   readonly #recall: Recall;
   readonly #madeBy: (file: string) => string | undefined;
   #archivesRead = 0;
@@ -153,7 +155,8 @@ export class Holdings {
 
   #seeArchive(file: string, facts: FileFacts, now: Instant, scan: number): Known | null {
     const known = this.archives.get(file);
-    if (known === undefined || !known.isAsSeen(facts)) return this.#begin(file, facts, now, scan);
+    if (known === undefined || !known.isAsSeen(facts))
+      return this.#begin(file, facts, now, scan, known ?? null);
     known.seenIn = scan;
     // A clock that was set back proves nothing of standing still.
     if (now < known.stillSince) known.stillSince = now;
@@ -184,15 +187,6 @@ export class Holdings {
     );
   }
 
-  /** Takes an archive that is not in the set yet as an earlier process has read it. */
-  #remember(known: Known, reading: Reading): void {
-    known.runtime = reading.runtime;
-    known.hint = reading.hint;
-    known.isWhole = true;
-    known.isRecalled = true;
-    known.archive = this.#attributed(completeArchive(known.archive, reading, reading.identity));
-  }
-
   #attributed(archive: Archive): Archive {
     const madeBy = this.#madeBy(archive.file);
     return madeBy === undefined ? archive : { ...archive, madeBy };
@@ -201,24 +195,40 @@ export class Holdings {
   /** The archives of one container share one object, and its strings. */
   #shared(identity: Identity | null): Identity | null {
     if (identity === null) return null;
+    if (this.#lastShared?.[0] === identity) return this.#lastShared[1];
     const { namespace, pod, container, podUid } = identity;
     const key = `${namespace}/${pod}/${container}/${podUid}`;
-    const shared = this.#identities.get(key);
-    if (shared !== undefined) return shared;
+    const shared = this.#identities.get(key) ?? identity;
+    this.#lastShared = [identity, shared];
+    if (shared !== identity) return shared;
     // Forgetting costs memory only, and pods come and go for as long as the process runs.
     if (this.#identities.size >= SHARED_IDENTITIES) this.#identities.clear();
     this.#identities.set(key, identity);
     return identity;
   }
 
-  #begin(file: string, facts: FileFacts, now: Instant, scan: number): Known | null {
-    const archive = growingArchive(file, facts, this.#others.hasPin(file));
-    const known = new KnownFile(archive, facts, now, scan);
-    const isOld = now - known.archive.modifiedAt > OLD_MS;
-    if (isOld) wanted(known, facts, now);
-    const recalled = known.changedNs === null ? null : this.#recall(facts, known.changedNs);
-    if (recalled !== null) this.#remember(known, recalled);
-    this.archives.add(known);
+  /** @param former what had the name until now. */
+  #begin(file: string, facts: FileFacts, now: Instant, scan: number, former: Known | null): Known | null {
+    const pinned = this.#others.hasPin(file);
+    const modifiedAt = Number(facts.modifiedNs / 1_000_000n);
+    const isOld = now - modifiedAt > OLD_MS;
+    const changedNs = isOld ? settledChange(facts, now) : null;
+    const recalled = changedNs === null ? null : this.#recall(facts, changedNs);
+    const archive = growingArchive(file, facts, modifiedAt, pinned);
+    const known = new KnownFile(
+      recalled === null ? archive : this.#attributed(completeArchive(archive, recalled, recalled.identity)),
+      facts,
+      now,
+      scan,
+    );
+    known.changedNs = changedNs;
+    if (recalled !== null) {
+      known.runtime = recalled.runtime;
+      known.hint = recalled.hint;
+      known.isWhole = true;
+      known.isRecalled = true;
+    }
+    this.archives.add(known, former);
     return isOld && recalled === null ? known : null;
   }
 
@@ -233,13 +243,15 @@ function hasStoodStill({ stillSince }: Known, now: Instant): boolean {
   return now - stillSince >= STILL_MS;
 }
 
-/**
- * An archive that is now to be read. A change after this look shows in its ctime, unless that could still be the
- * same tick of the clock.
- */
-function wanted(known: Known, { changedNs }: FileFacts, now: Instant): Known {
-  known.changedNs = Number(changedNs / 1_000_000n) < now - CTIME_TICK_MS ? changedNs : null;
+/** An archive that is now to be read. */
+function wanted(known: Known, facts: FileFacts, now: Instant): Known {
+  known.changedNs = settledChange(facts, now);
   return known;
+}
+
+/** A change after this look shows in the ctime, unless that could still be the same tick of the clock: then null. */
+function settledChange({ changedNs }: FileFacts, now: Instant): bigint | null {
+  return Number(changedNs / 1_000_000n) < now - CTIME_TICK_MS ? changedNs : null;
 }
 
 /** Whether a reading says of an archive what is known already. */
@@ -262,12 +274,12 @@ function reasonOf(sighting: Exclude<Sighting, { role: 'archive' }>): string {
 }
 
 /** An archive as its first look shows it. */
-function growingArchive(file: string, facts: FileFacts, pinned: boolean): Archive {
+function growingArchive(file: string, facts: FileFacts, modifiedAt: Instant, pinned: boolean): Archive {
   return {
     file,
     bytes: facts.bytes,
     allocatedBytes: freedBy(facts),
-    modifiedAt: Number(facts.modifiedNs / 1_000_000n),
+    modifiedAt,
     state: 'growing',
     pinned,
     identity: null,

@@ -18,6 +18,8 @@ export interface RecollectionOptions {
   readonly now: () => Instant;
   readonly log: Log;
   readonly metrics: CollectorMetrics;
+  /** Told that a scan begins which fills the heap with what is remembered, and that it is over. */
+  readonly onFilling?: (isFilling: boolean) => void;
 }
 
 /**
@@ -48,6 +50,7 @@ export class Recollection {
   /** To be called after a scan that has seen all. What was remembered is in the inventory now. */
   async scanned(inventory: Inventory): Promise<void> {
     this.#isLoaded = true;
+    if (this.#readings !== null) this.#options.onFilling?.(false);
     this.#readings = null;
     const since = this.#savedAt === null ? null : this.#options.now() - this.#savedAt;
     if (since === null || since >= LEAST_BETWEEN_SAVES_MS || since < 0) await this.save(inventory);
@@ -79,14 +82,14 @@ export class Recollection {
 
   #load(): void {
     this.#isLoaded = true;
-    const { store, log } = this.#options;
+    const { store, log, onFilling } = this.#options;
     try {
       const document = store.load();
       if (document === null) return;
       this.#readings = decodeReadings(document);
-      if (this.#readings === null) {
+      if (this.#readings !== null) onFilling?.(true);
+      else
         log.warn({}, 'what was remembered of archives is damaged or of another version; all are read again');
-      }
     } catch (error) {
       this.#tell(error, 'read');
     }

@@ -1,6 +1,6 @@
 import type { Instant } from '../../policy/types.ts';
 import { identify } from '../archive/identity.ts';
-import { isEntryName, type NameRules, PIN_SUFFIX } from '../archive/names.ts';
+import { isEntryName, type NameRules, PIN_SUFFIX, seriesOf } from '../archive/names.ts';
 import { errorCode, explain, type FileName, type FileSystem, pathOf, type Stamp } from '../system/files.ts';
 import { Pace } from '../system/pace.ts';
 import type { Known } from './archive-set.ts';
@@ -41,7 +41,7 @@ const OK: DirectoryState = { ok: true };
  */
 export class Scanner {
   readonly #options: ScannerOptions;
-  #state: DirectoryState = { ok: false, reason: 'the directory was not scanned yet' };
+  #state: DirectoryState = { ok: false, reason: 'the directory was not scanned yet', isAwaited: true };
   /** The directory that the holdings are of; null when there is none. */
   #directory: DirectoryIdentity | null = null;
   /** Counts scans, so that one can tell what it has not seen. */
@@ -76,7 +76,7 @@ export class Scanner {
     const due: Known[] = [];
     if (!(await this.#listAll(directory, due, onProgress))) return;
     await this.#lookForUnseen(directory, scan);
-    await this.#readAll(directory, due, onProgress);
+    await this.#readAll(directory, await this.#inTurns(due), onProgress);
     // If a look found it gone meanwhile, even if it is back, what was seen before is lost.
     if (this.#confirmDirectory() !== directory) return;
     this.#state = OK;
@@ -169,6 +169,19 @@ export class Scanner {
     const sighting = sight(files, path, name, directory.device, rules);
     const wanted = holdings.see(name, sighting, clock(), this.#scans);
     if (wanted !== null) due.push(wanted);
+  }
+
+  /** Those of one container one after the other: what is the same in all of them is read once (`readSpecOnce`). */
+  async #inTurns(due: readonly Known[]): Promise<Known[]> {
+    const groups = new Map<string, Known[]>();
+    for (const [index, known] of due.entries()) {
+      const series = seriesOf(known.archive.file);
+      const group = groups.get(series);
+      if (group === undefined) groups.set(series, [known]);
+      else group.push(known);
+      if (index % PACE_STRIDE === 0 && this.#pace.due()) await this.#pace.rest();
+    }
+    return [...groups.values()].flat();
   }
 
   async #readAll(directory: DirectoryIdentity, due: readonly Known[], onProgress: OnProgress): Promise<void> {

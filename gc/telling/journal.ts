@@ -8,8 +8,8 @@ export interface JournalOptions {
   readonly directory: string;
   readonly node: string | null;
   readonly now: () => Instant;
-  /** All that there are. */
-  readonly archives: () => Iterable<Archive>;
+  /** Those that may still be written. */
+  readonly growing: () => Iterable<Archive>;
 }
 
 const OLD_MS = 60_000;
@@ -39,9 +39,9 @@ export class Journal {
       this.#begun = change.directory.ok;
       this.#rewritten.clear();
       this.#old.clear();
-      for (const { file, state, modifiedAt } of this.#options.archives()) {
+      for (const { file, modifiedAt } of this.#options.growing()) {
         // One from the future was written some time ago, too.
-        if (state === 'growing' && Math.abs(this.#options.now() - modifiedAt) > OLD_MS) this.#old.add(file);
+        if (Math.abs(this.#options.now() - modifiedAt) > OLD_MS) this.#old.add(file);
       }
       return false;
     }

@@ -26,7 +26,7 @@ export async function nodeSight({
   const door = metrics.registry.getSingleMetric('checkpoint_warden_door_reserved_bytes');
   return {
     totals: inventory.totals(),
-    archives: inventory.archives(),
+    namespaces: inventory.namespaces().map((namespace) => ({ namespace, ...inventory.holding(namespace) })),
     disk: await disk(),
     reservedBytes: door === undefined ? 0 : await sumOf(door),
     deletions: await sumOf(metrics.deletions),

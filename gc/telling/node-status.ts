@@ -1,3 +1,4 @@
+import type { Holding } from '../../policy/apart.ts';
 import type { JsonObject } from '../../policy/json.ts';
 import {
   LONGEST_COMPLAINT,
@@ -6,14 +7,15 @@ import {
   MOST_POLICIES,
 } from '../../policy/node-schema.ts';
 import { formatBytes } from '../../policy/quantity.ts';
-import type { Archive, Disk, Instant } from '../../policy/types.ts';
+import type { Disk, Instant } from '../../policy/types.ts';
 import type { Totals } from '../inventory/inventory.ts';
 import type { PolicySight } from './policy-sight.ts';
 
 /** What a node's object is made of. */
 export interface NodeSight {
   readonly totals: Totals;
-  readonly archives: Iterable<Archive>;
+  /** What stands still and names a namespace. */
+  readonly namespaces: Iterable<Holding & { readonly namespace: string }>;
   readonly disk: Disk | null;
   readonly reservedBytes: number;
   readonly deletions: number;
@@ -46,7 +48,7 @@ export function nodeStatus(sight: NodeSight): JsonObject {
     errors: sight.errors,
     waiting: sight.waiting,
     complaints: complaints.slice(0, MOST_COMPLAINTS).map((each) => each.slice(0, LONGEST_COMPLAINT)),
-    topNamespaces: topNamespaces(sight.archives),
+    topNamespaces: topNamespaces(sight.namespaces),
     ...policiesStatus(sight.policies),
     ...(scannedAt !== null && { lastScanTime: new Date(scannedAt).toISOString().replace(/\.\d+Z$/, 'Z') }),
   };
@@ -77,17 +79,11 @@ function policiesStatus(sight: PolicySight | null): JsonObject {
   };
 }
 
-function topNamespaces(archives: Iterable<Archive>): readonly JsonObject[] {
-  const sums = new Map<string, { namespace: string; archives: number; bytes: number }>();
-  for (const { identity, bytes } of archives) {
-    if (identity === null) continue;
-    const { namespace } = identity;
-    const sum = sums.get(namespace) ?? { namespace, archives: 0, bytes: 0 };
-    sum.archives += 1;
-    sum.bytes += bytes;
-    sums.set(namespace, sum);
-  }
+function topNamespaces(namespaces: NodeSight['namespaces']): readonly JsonObject[] {
   const order = (one: { bytes: number; namespace: string }, other: typeof one) =>
     other.bytes - one.bytes || (one.namespace < other.namespace ? -1 : 1);
-  return [...sums.values()].sort(order).slice(0, MOST_NAMESPACES);
+  return [...namespaces]
+    .sort(order)
+    .slice(0, MOST_NAMESPACES)
+    .map(({ namespace, archives, bytes }) => ({ namespace, archives, bytes }));
 }

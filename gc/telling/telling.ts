@@ -60,7 +60,8 @@ export class Telling {
   archives(change: InventoryChange): void {
     const { inventory } = this.#options;
     const isAllNew = change.directoryChanged && change.directory.ok;
-    for (const archive of isAllNew ? inventory.archives() : change.added) this.#flag(archive, null);
+    if (isAllNew) inventory.forEachArchive((archive) => this.#flag(archive, null));
+    else for (const archive of change.added) this.#flag(archive, null);
     if (isAllNew) this.#sum();
     for (const { before, after } of change.modified) this.#flag(after, before);
   }

@@ -73,6 +73,7 @@ export function retainFloor<T extends Kept>(
 /** Whole archives that schedules with something to say had made. */
 function madeOf<T extends Kept>(oldestFirst: readonly T[], retentions: Retentions): Iterable<Made<T>> {
   const groups = new Map<string, Made<T>>();
+  if (retentions.isEmpty) return [];
   for (const each of oldestFirst) {
     const { archive, owner } = each;
     const { madeBy } = archive;

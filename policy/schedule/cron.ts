@@ -7,6 +7,7 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 /** A first of February that is a Monday, asked for by steps, can be a dozen years away. */
 const MOST_DAYS = 366 * 30;
+const MOST_DAYS_KNOWN = 8;
 /** Wall clocks are at most this far from UTC, and change by at most a day. */
 const MARGIN = 40 * HOUR;
 
@@ -22,6 +23,8 @@ export class Cron {
   readonly timeZone: string;
   readonly #fields: CronFields;
   readonly #zone: Zone;
+  /** Days that were looked at: those at which a clock changes are dear. */
+  readonly #days = new Map<WallTime, Iterable<Instant>>();
   /** The last answer, and between which runs it holds: all containers of a schedule ask the same. */
   #window: { readonly previous: Instant; readonly next: Instant } | null = null;
 
@@ -84,6 +87,15 @@ export class Cron {
   /** The runs of a day of the wall clock, in no order. @param day its midnight */
   #runsOf(day: WallTime): Iterable<Instant> {
     if (!this.#isOn(day)) return [];
+    const known = this.#days.get(day);
+    if (known !== undefined) return known;
+    const runs = this.#runsOn(day);
+    if (this.#days.size >= MOST_DAYS_KNOWN) this.#days.clear();
+    this.#days.set(day, runs);
+    return runs;
+  }
+
+  #runsOn(day: WallTime): Iterable<Instant> {
     const [from, to] = [day - MARGIN, day + DAY + MARGIN];
     if (this.#zone.offset(from) === this.#zone.offset(to)) {
       const offset = this.#zone.offset(from);

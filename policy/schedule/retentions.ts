@@ -25,6 +25,11 @@ export class Retentions {
     return this.#byKey !== null;
   }
 
+  /** True when nobody keeps anything, as without schedules. */
+  get isEmpty(): boolean {
+    return this.#byKey?.size === 0;
+  }
+
   /** Takes all schedules that there are. One with errors keeps and limits nothing. @returns whether anything changed. */
   take(schedules: Iterable<Schedule>): boolean {
     const before = this.#byKey;

@@ -83,7 +83,7 @@ suite('the own authority as a source of certificates', () => {
       [origin, notAfter, problem],
       ['own authority in namespace checkpoint-warden', START + 30 * DAY, null],
     );
-    assert.equal(world.api.calls.filter((call) => call.startsWith('WATCH ')).length, 6);
+    assert.equal(world.api.calls.filter((call) => call.startsWith('WATCH ')).length, 7);
     await pass(t, world, 10 * MINUTE);
     world.api.calls.length = 0;
     await pass(t, world, 60 * MINUTE);

@@ -3,7 +3,7 @@ import { cp, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Context, Output } from '../../cli/context.ts';
-import { run } from '../../cli/program.ts';
+import { type Program, run, WARDEN } from '../../cli/program.ts';
 
 export const ROOT = join(import.meta.dirname, '../..');
 export const FIXTURES = join(ROOT, 'test/fixtures/archives');
@@ -20,6 +20,8 @@ export interface Terminal {
   readonly isTerminal?: boolean;
   readonly now?: number;
   readonly stop?: AbortSignal;
+  /** Default `checkpoint-warden`. */
+  readonly program?: Program;
   /** Told of what is written to standard output. */
   readonly onOut?: (text: string) => void;
 }
@@ -27,6 +29,7 @@ export interface Terminal {
 /** A call in this process, without the time that a start takes. */
 export async function call(args: readonly string[], terminal: Terminal = {}): Promise<Outcome> {
   const { width = null, isTerminal = false, now, stop = new AbortController().signal, onOut } = terminal;
+  const { program = WARDEN } = terminal;
   let out = '';
   let err = '';
   const output = (add: (text: string) => void): Output => ({
@@ -46,7 +49,7 @@ export async function call(args: readonly string[], terminal: Terminal = {}): Pr
     now: () => now ?? Date.now(),
     untilStopped: () => stop,
   };
-  return { code: await run(args, context), out, err };
+  return { code: await run(args, context, program), out, err };
 }
 
 /** A call of the program itself, as a user's shell makes it. */

@@ -120,7 +120,7 @@ suite('calls as a shell makes them', { concurrency: 2 }, () => {
     const directory = join(await scratch(context), 'node_modules/checkpoint-warden');
     await mkdir(join(directory, 'cli'), { recursive: true });
     await writeFile(join(directory, 'package.json'), '{"type":"module"}');
-    for (const name of ['checkpoint-warden.js', 'main.ts']) {
+    for (const name of ['checkpoint-warden.js', 'launcher.js', 'main.ts']) {
       await cp(join(ROOT, 'cli', name), join(directory, 'cli', name));
     }
     const { code, err } = await spawnCall(['--help'], {

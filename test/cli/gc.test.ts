@@ -72,15 +72,23 @@ suite('gc', () => {
     const audit = join(await scratch(context), 'audit.jsonl');
     const { code, out } = await call([
       ...['gc', '--directory', directory, '--policies', policy, '--log-level', 'silent', '--once'],
-      ...['--audit', audit, '--node', 'worker-1'],
+      ...['--audit', audit, '--audit', '-', '--node', 'worker-1'],
     ]);
     assert.equal(code, 0);
-    assert.match(out, /^deleted 2, which took .* of the disk; there are 1 archive, /);
+    assert.match(out, /^deleted 2, which took .* of the disk; there are 1 archive, /m);
+    const written = await readFile(audit, 'utf8');
+    assert.equal(out.slice(0, written.length), written);
     assert.equal((await readdir(directory)).length, 1);
     const records = (await readFile(audit, 'utf8'))
       .trimEnd()
       .split('\n')
       .map((line) => JSON.parse(line));
+    for (const record of records) {
+      assert.deepEqual(Object.keys(record), ['operation', 'timestamp', 'resource', 'metadata']);
+      assert.deepEqual(Object.keys(record.resource), [
+        ...['node', 'directory', 'file', 'namespace', 'pod', 'container', 'podUid'],
+      ]);
+    }
     assert.deepEqual(
       records.map(({ operation, resource, metadata }) => [operation, resource.node, metadata.rule]),
       [
@@ -188,6 +196,26 @@ suite('gc', () => {
       assert.equal(code, 1);
     });
   }
+
+  test('the audit file is put aside when the call says so', async (context) => {
+    const { directory, policy } = await scene(context);
+    const folder = await scratch(context);
+    const args = ['gc', '--directory', directory, '--policies', policy, '--log-level', 'silent', '--once'];
+    const audit = ['--audit', join(folder, 'audit.jsonl')];
+    const { code } = await call([...args, ...audit, '--audit-max-size', '1Ki', '--audit-keep', '1']);
+    assert.equal(code, 0);
+    assert.deepEqual(await readdir(folder), ['audit.jsonl', 'audit.jsonl.1']);
+    for (const [more, told] of [
+      [['--audit', '-', '--audit-max-age', '1h'], /need --audit FILE; see/],
+      [[...audit, '--audit-max-size', '10'], /Write a size of at least 1Ki/],
+      [[...audit, '--audit-keep', '-1'], /Write a whole number/],
+      [[...audit, '--audit-max-age', 'a day'], /Write a duration/],
+    ] as const) {
+      const outcome = await call([...args, ...more]);
+      assert.equal(outcome.code, 2);
+      assert.match(outcome.err, told);
+    }
+  });
 
   test('an audit file that cannot be made is told at the start', async (context) => {
     const { directory, policy } = await scene(context);

@@ -63,6 +63,16 @@ suite('webhook', () => {
       err,
       `checkpoint-warden: --listen 127.0.0.1:${port} cannot be listened on: it is in use; choose another address or port\n`,
     );
+    const scraped = await call([
+      ...['webhook', '--listen', '127.0.0.1:0', '--metrics', `127.0.0.1:${port}`],
+      ...['--policies', join(ROOT, 'examples/default.yaml'), '--log-level', 'silent'],
+      ...['--self-signed', 'localhost', '--write-ca', join(directory, 'ca.crt')],
+    ]);
+    assert.equal(scraped.code, 1);
+    assert.match(
+      scraped.err,
+      new RegExp(`^checkpoint-warden: --metrics 127.0.0.1:${port} cannot be listened on`),
+    );
   });
 
   test('a gateway needs a cluster, and the files that it names', async (context) => {
@@ -175,6 +185,21 @@ suite('webhook', () => {
       'a token without verdicts',
       [...SERVED, '--door-token', 'x'],
       '--door-token is for --connect-mode Enforce: give that, too',
+    ],
+    [
+      'an API without a gateway',
+      [...SERVED, '--api', ':9445'],
+      '--api is served beside the gateway: give --gateway ADDRESS:PORT, too',
+    ],
+    [
+      "an API on the gateway's port",
+      [...SERVED, '--gateway', ':9444', '--door-ca', 'x', '--api', ':9444'],
+      '--api and --gateway both name port 9444: give each a port of its own',
+    ],
+    [
+      "an API's token without an API",
+      [...SERVED, '--api-token', 'x'],
+      '--api-token is for the aggregated API: give --api ADDRESS:PORT, too',
     ],
     [
       'a name that is never named',

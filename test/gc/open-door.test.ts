@@ -150,6 +150,12 @@ describe('a door on its collector', () => {
       assert.match(body, /the archives on this node cannot be counted now; try again in a moment/);
       assert.equal(retryAfter, '2');
     }
+    // Nothing is out of order, so nobody is alarmed.
+    const told = log.matching(/cannot be counted now/);
+    assert.deepEqual(
+      told.map(({ level, fields }) => [level, 'err' in fields]),
+      [['info', false]],
+    );
     disk.release();
     const collector = await starting;
     const { status, body } = await ask(url);

@@ -43,6 +43,18 @@ suite('answers', () => {
     assert.deepEqual(fake.requests, ['GET /api/v1/pods?limit=5&labelSelector=a%3Db%2Cc']);
   });
 
+  test('warnings that come with it', async (t) => {
+    const client = await connect(t);
+    fake.override = (_, response) => {
+      response.setHeader('Warning', ['299 - "node \\"a\\", of two"', '299 kube "and this"', 'rubbish']);
+      reply(response, 200, {});
+      return true;
+    };
+    const told: string[] = [];
+    await client.request({ path: '/api/v1/pods', onWarning: (text) => told.push(text) });
+    assert.deepEqual(told, ['node "a", of two', 'and this']);
+  });
+
   const rows: readonly (readonly [
     name: string,
     code: number,

@@ -100,6 +100,17 @@ suite('the cache', () => {
     assert.equal(await reviewer.mayGovern(jane), true);
   });
 
+  test('is at hand for as long as it is kept', async () => {
+    const { asked, reviewer, pass } = setUp();
+    assert.equal(reviewer.known?.(jane), undefined);
+    await reviewer.mayGovern(jane);
+    assert.equal(reviewer.known?.({ ...jane }), true);
+    assert.equal(reviewer.known?.({ ...jane, uid: '8' }), undefined);
+    pass(10_000);
+    assert.equal(reviewer.known?.(jane), undefined);
+    assert.equal(asked.length, 1);
+  });
+
   test('is bounded', async () => {
     const { asked, reviewer } = setUp();
     for (let i = 0; i < 4_097; i += 1) await reviewer.mayGovern({ username: `u${i}` });

@@ -269,3 +269,12 @@ test('text that would keep a regular expression busy', () => {
   readResource(document({ [`max${'x'.repeat(200_000)}`]: 1 }));
   assert.ok(performance.now() - began < 1_000);
 });
+
+test('resources have one getter between them', () => {
+  // One of its own would be a hidden class of its own, each time a policy is read.
+  const [one, other] = [resource({}), resource({})].map(
+    (each) => Object.getOwnPropertyDescriptor(each, 'canonicalSpec')?.get,
+  );
+  assert.ok(one);
+  assert.equal(one, other);
+});

@@ -15,13 +15,14 @@ export interface DoorArchives
   extends Pick<VerdictsOptions, 'policies' | 'deletions'>,
     Pick<ActsOptions, 'enforcer' | 'directory'> {
   readonly rights: ArchivesReviewer;
+  /** Of tokens for these paths alone. */
+  readonly authenticator: Authenticator;
   readonly inventory: ShelfOptions['inventory'] & ActsOptions['inventory'];
   readonly feed: Feed;
 }
 
 export interface OpenArchivesOptions {
   readonly archives?: DoorArchives;
-  readonly authenticator: Authenticator;
   readonly nodeName: string;
   readonly audit: Audit;
   readonly log: Log;
@@ -30,9 +31,9 @@ export interface OpenArchivesOptions {
 
 /** The archives of a door; null where the gateway is told of none. */
 export function openArchives(options: OpenArchivesOptions, door: Pick<Door, 'handle'>): ArchivesDoor | null {
-  const { archives, authenticator, nodeName: node, audit, log, clock = systemClock } = options;
+  const { archives, nodeName: node, audit, log, clock = systemClock } = options;
   if (archives === undefined) return null;
-  const { rights, inventory, enforcer, directory, feed, policies, deletions } = archives;
+  const { rights, authenticator, inventory, enforcer, directory, feed, policies, deletions } = archives;
   const verdicts = new ArchiveVerdicts({ inventory, policies, deletions, clock });
   const shelf = new Shelf({ node, inventory, feed, verdicts });
   const acts = new ArchiveActs({ node, directory, inventory, enforcer, audit, clock, log });

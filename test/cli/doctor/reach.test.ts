@@ -83,6 +83,17 @@ suite('who holds a way', () => {
     assert.deepEqual(kinds([MASTERS, USER]), ['administrator', 'administrator']);
   });
 
+  test('whoever passes for a part of the cluster is told', () => {
+    const roles = rolesIn([role('r', [{ ...PROXY, verbs: ['*'] }])]);
+    const kind = (subject: object, labels: object = {}) =>
+      holders(roles, [binding('b', 'r', [subject], labels)], 'nodes/proxy')[0]?.kind;
+    assert.equal(kind({ kind: 'Group', name: 'system:authenticated' }, BUILT_IN), 'other');
+    assert.equal(kind(MASTERS), 'other');
+    assert.equal(kind({ kind: 'User', name: 'kube-apiserver-kubelet-client' }), 'system');
+    assert.equal(kind({ kind: 'Group', name: 'kubeadm:cluster-admins' }), 'system');
+    assert.equal(kind({ kind: 'ServiceAccount', namespace: 'kube-system', name: 'x' }), 'other');
+  });
+
   test('a role that is not there grants nothing', () => {
     assert.deepEqual(holders([], [binding('b', 'gone', [USER])], 'nodes/proxy'), []);
   });
@@ -108,6 +119,6 @@ suite('what is said of it', () => {
   });
 
   test('whom no rule shows is said', () => {
-    assert.match(judgeCheckpoint([]).message, /system:masters, past which no rule goes, cannot be seen/);
+    assert.match(judgeCheckpoint([]).message, /who is in the groups system:masters .* cannot be seen/);
   });
 });

@@ -15,7 +15,7 @@ const CROWDED = 25;
 const POLICIES = 20;
 /** As in the DaemonSet. */
 const START_WITHIN_MS = 10_000;
-const IDLE_MS = 100_000;
+const IDLE_MS = 75_000;
 const BUSY_MS = 20_000;
 
 let plane: ControlPlane;

@@ -6,6 +6,7 @@ import {
   isEntryName,
   type NameRole,
   NameRules,
+  seriesOf,
   TOMBSTONE_PREFIX,
 } from '../../../gc/archive/names.ts';
 
@@ -112,4 +113,13 @@ describe('names: of entries', () => {
       assert.equal(isEntryName(name), false, name);
     for (const name of ['a', '...', 'a\nb', ' ']) assert.equal(isEntryName(name), true, name);
   });
+});
+
+describe('names: which are of one container', () => {
+  const rows: [string, string][] = [
+    ['checkpoint-cart_shop-main-2026-11-21T00:00:00Z.tar', 'checkpoint-cart_shop-main'],
+    ['checkpoint-edge-node3_shop-main-2026-11-21T06:00:21+05:30.tar', 'checkpoint-edge-node3_shop-main'],
+    ['export.tar', 'export.tar'],
+  ];
+  for (const [name, series] of rows) it(`${name}: ${series}`, () => assert.equal(seriesOf(name), series));
 });

@@ -35,6 +35,7 @@ function knownAs(archive: Archive): Known {
     isRecalled: false,
     isAsSeen: () => true,
     told: undefined,
+    at: 0,
   };
 }
 

@@ -13,7 +13,11 @@ const TOMBSTONE = '.checkpoint-warden-tombstone-1';
 describe('inventory: what it shows', () => {
   it('nothing before a scan', () => {
     const { inventory } = new Bench();
-    assert.deepEqual(inventory.state, { ok: false, reason: 'the directory was not scanned yet' });
+    assert.deepEqual(inventory.state, {
+      ok: false,
+      reason: 'the directory was not scanned yet',
+      isAwaited: true,
+    });
     assert.deepEqual([...inventory.archives()], []);
     assert.equal(inventory.nextLook(), null);
   });

@@ -4,8 +4,6 @@ import { Ajv } from 'ajv';
 import { essenceOf, type NodeSight, nodeStatus } from '../../../gc/telling/node-status.ts';
 import { isObject } from '../../../policy/json.ts';
 import { NODE_STATUS } from '../../../policy/node-schema.ts';
-import type { Archive } from '../../../policy/types.ts';
-import { archive } from '../../policy/build.ts';
 
 const GIB = 2 ** 30;
 
@@ -14,7 +12,7 @@ function sight(parts: Partial<NodeSight> = {}): NodeSight {
   const rest = { foreignFiles: 0, foreignBytes: 0, tombstones: 0, tombstoneBytes: 0 };
   return {
     totals: { archives: 3, bytes: 3 * GIB, ...counts, ...rest },
-    archives: [],
+    namespaces: [],
     disk: { totalBytes: 100 * GIB, freeBytes: 57 * GIB, totalInodes: 1, freeInodes: 1 },
     reservedBytes: 0,
     deletions: 7,
@@ -28,10 +26,10 @@ function sight(parts: Partial<NodeSight> = {}): NodeSight {
   };
 }
 
-const of = (namespace: string, bytes: number): Archive => archive(`${namespace}/p/c`, 1, { bytes });
-
 test('what a node says is what the schema describes', () => {
-  const status = nodeStatus(sight({ archives: [of('shop', 5)], complaints: ['the disk is full'] }));
+  const status = nodeStatus(
+    sight({ namespaces: [{ namespace: 'shop', archives: 1, bytes: 5 }], complaints: ['the disk is full'] }),
+  );
   const validate = new Ajv({ strict: false }).compile(NODE_STATUS);
   assert.ok(validate(status), JSON.stringify(validate.errors));
   assert.deepEqual(Object.keys(status).sort(), Object.keys(NODE_STATUS.properties ?? {}).sort());
@@ -42,9 +40,13 @@ test('what a node says is what the schema describes', () => {
 });
 
 test('of many namespaces the largest ten are named, of many complaints five', () => {
-  const archives = Array.from({ length: 30 }, (_, index) => of(`n${index % 15}`, index));
+  const namespaces = Array.from({ length: 15 }, (_, index) => ({
+    namespace: `n${index}`,
+    archives: 2,
+    bytes: 2 * index + 15,
+  }));
   const { topNamespaces, complaints } = nodeStatus(
-    sight({ archives, complaints: Array.from({ length: 9 }, () => 'x'.repeat(1_000)) }),
+    sight({ namespaces, complaints: Array.from({ length: 9 }, () => 'x'.repeat(1_000)) }),
   );
   assert.ok(Array.isArray(topNamespaces) && Array.isArray(complaints));
   assert.equal(topNamespaces.length, 10);

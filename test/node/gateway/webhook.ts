@@ -3,6 +3,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
+import { DOORS_AUDIENCE } from '../../../policy/archive-routes.ts';
 import { hasExited } from '../../cluster/guard.ts';
 import { startServer, waitUntilReady } from '../../cluster/server.ts';
 import { DOOR_NAME } from '../door/collector.ts';
@@ -31,13 +32,16 @@ export async function startWebhookProcess(
   await mkdir(certificates, { recursive: true });
   const { certificate, key } = cluster.authority.issue({
     name: 'webhook',
-    hosts: ['localhost', '127.0.0.1'],
+    hosts: ['localhost', '127.0.0.1', 'webhook.checkpoint-warden.svc'],
   });
   await writeFile(join(certificates, 'tls.crt'), certificate);
   await writeFile(join(certificates, 'tls.key'), key, { mode: 0o600 });
   await writeFile(join(certificates, 'ca.crt'), cluster.ca);
   const token = join(own, 'token');
   await writeFile(token, await tokenOf(cluster, 'checkpoint-warden', 'webhook'));
+  const apiToken = join(own, 'doors-token');
+  const audience = `--audience=${DOORS_AUDIENCE}`;
+  await writeFile(apiToken, await tokenOf(cluster, 'checkpoint-warden', 'webhook', audience));
   const kubeconfig = join(own, 'kubeconfig');
   const config = {
     clusters: [{ name: 'c', cluster: { server: cluster.url, 'certificate-authority': ca } }],
@@ -54,6 +58,7 @@ export async function startWebhookProcess(
     'door-ca': ca,
     'door-name': DOOR_NAME,
     ...(args.includes('Enforce') && { 'door-token': token }),
+    ...(args.includes('--api') && { 'api-token': apiToken }),
   };
   const given = Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
   const server = await startServer(cluster.guard, process.execPath, [PROGRAM, 'webhook', ...given, ...args]);

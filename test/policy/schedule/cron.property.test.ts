@@ -79,7 +79,8 @@ const fieldOf = (from: number, to: number): fc.Arbitrary<Field> => {
 
 const expressions = fc.record({
   minute: fieldOf(0, 59),
-  hour: fieldOf(0, 23),
+  // Clocks change early in the day.
+  hour: fc.oneof(fieldOf(0, 23), fieldOf(0, 4)),
   day: fc.oneof({ weight: 3, arbitrary: fc.constant(star) }, fieldOf(1, 28)),
   month: fc.oneof({ weight: 5, arbitrary: fc.constant(star) }, fieldOf(1, 12)),
   weekday: fc.oneof({ weight: 3, arbitrary: fc.constant(star) }, fieldOf(0, 6)),
@@ -145,10 +146,14 @@ holds(
     else assert(before === null || before < first.at, text);
     if (next !== undefined && previous !== undefined) {
       runs += 1;
+      const after = expected.filter((each) => each > now).slice(0, 30);
+      const found: (number | null)[] = [];
+      for (const _ of after) found.push(cron.next(found.at(-1) ?? now));
+      assert.deepEqual(found, after, text);
       // From a run itself, too, which is the last one at its own time.
       assert.equal(new Cron(text, zone).previous(next), next, text);
       assert.equal(new Cron(text, zone).next(previous), next, text);
     }
   },
-  { share: 0.5, afterwards: (count) => assert(runs > count / 4, `only ${runs} of ${count} had a run`) },
+  { afterwards: (count) => assert(runs > count / 4, `only ${runs} of ${count} had a run`) },
 );

@@ -114,6 +114,20 @@ describe('runs of an expression', () => {
       '2026-04-23T00:00Z',
       ['2026-04-23T22:00', '2026-04-24T21:00'],
     ],
+    [
+      'midnight twice',
+      '0,30 * * * *',
+      'America/St_Johns',
+      '2010-11-07T02:20Z',
+      ['2010-11-07T02:30', '2010-11-07T03:00', '2010-11-07T03:30'],
+    ],
+    [
+      'a clock set back over midnight',
+      '15 * * * *',
+      'America/St_Johns',
+      '2010-11-07T02:30:30Z',
+      ['2010-11-07T02:45', '2010-11-07T03:45'],
+    ],
     ['a day that was not', '0 3 30 12 *', 'Pacific/Apia', '2011-12-01T00:00Z', ['2011-12-30T10:00']],
   ];
   for (const [name, expression, zone, from, expected] of table) {

@@ -24,8 +24,8 @@ export interface ApiErrorFields {
   readonly name?: string;
   readonly uid?: string;
   readonly retryAfterSeconds?: number;
-  /** What of an object is wrong: `spec.podName`, and why. */
-  readonly field?: string;
+  /** What of an object is wrong: `spec.podName`, and why; all that kubectl shows of an invalid one. */
+  readonly invalid?: { readonly field: string; readonly message: string };
   /** The door's or the gateway's word for it. */
   readonly code?: string;
   /** For the log alone. */
@@ -50,15 +50,16 @@ export class ApiError extends Error {
     return new ApiError(404, `${plural}.${group} "${name}" not found`, { name });
   }
 
-  static invalid(field: string, message: string): ApiError {
+  static invalid(field: string, message: string, name = ''): ApiError {
     const { kind, group } = CHECKPOINT_API;
-    return new ApiError(422, `${kind}.${group} "" is invalid: ${field}: ${message}`, { field });
+    const whole = `${kind}.${group} ${JSON.stringify(name)} is invalid: ${field}: ${message}`;
+    return new ApiError(422, whole, { name, invalid: { field, message } });
   }
 }
 
 /** A `metav1.Status`, as every client of Kubernetes reads it. */
 export function statusObject({ status, message, fields }: ApiError): object {
-  const { name, uid, retryAfterSeconds, field } = fields;
+  const { name, uid, retryAfterSeconds, invalid } = fields;
   return {
     kind: 'Status',
     apiVersion: 'v1',
@@ -71,7 +72,7 @@ export function statusObject({ status, message, fields }: ApiError): object {
       group: CHECKPOINT_API.group,
       kind: CHECKPOINT_API.plural,
       ...(uid !== undefined && { uid }),
-      ...(field !== undefined && { causes: [{ reason: 'FieldValueInvalid', message, field }] }),
+      ...(invalid && { causes: [{ reason: 'FieldValueInvalid', ...invalid }] }),
       ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
     },
     code: status,

@@ -24,9 +24,9 @@ function schemas(ref: Ref): Readonly<Record<string, object>> {
         'A checkpoint archive on a node: the memory of one container at one moment. Nothing of it is stored in the cluster; it is read from the node each time. Its name is given by the node.',
       properties: {
         ...kindFields,
-        metadata: { ...ref(`${PREFIX}.ObjectMeta`), description: 'Name, namespace and labels.' },
-        spec: { ...ref(`${PREFIX}.CheckpointSpec`), description: 'Whose memory it is.' },
-        status: { ...ref(`${PREFIX}.CheckpointStatus`), description: 'What the node says of the archive.' },
+        metadata: ref(`${PREFIX}.ObjectMeta`),
+        spec: ref(`${PREFIX}.CheckpointSpec`),
+        status: ref(`${PREFIX}.CheckpointStatus`),
       },
       'x-kubernetes-group-version-kind': GVK,
     },
@@ -83,17 +83,14 @@ function schemas(ref: Ref): Readonly<Record<string, object>> {
         createdAt: { ...text('When it was last written to.'), format: 'date-time' },
         runtime: text('The container runtime that wrote it, where the archive says so.'),
         policy: text('The policy that governs it, such as namespace/shop; absent when none does.'),
-        verdict: {
-          ...ref(`${PREFIX}.CheckpointVerdict`),
-          description: "What the node's plan says of it now. A watch does not tell when it changes.",
-        },
+        verdict: ref(`${PREFIX}.CheckpointVerdict`),
         pinned: truth('Held against every deletion.'),
         tainted: truth("It has bytes behind its end, possibly another container's memory."),
       },
     },
     [`${PREFIX}.CheckpointVerdict`]: {
       type: 'object',
-      description: "What the node's plan says of an archive.",
+      description: "What the node's plan says of the archive now. A watch does not tell when it changes.",
       properties: {
         action: { ...text('What becomes of it.'), enum: ['keep', 'delete'] },
         rule: text(

@@ -31,7 +31,7 @@ export function pinIn(checkpoint: Checkpoint, contentType: string, patch: unknow
   const labels = pinLabelsOf(after);
   if (!isSame(withoutLabels(before), withoutLabels(after))) {
     const message = `only the label ${PINNED_LABEL} can be changed; all else is what the node says of the archive`;
-    throw new ApiError(422, message, { name: checkpoint.metadata.name });
+    throw ApiError.invalid('metadata', message, checkpoint.metadata.name);
   }
   const value = labels === undefined ? false : labels === 'true';
   return value === checkpoint.status.pinned ? null : value;

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -99,11 +100,14 @@ export async function startTestNode(options: TestNodeOptions) {
         authority.issue({ name: 'door', hosts: [host] }),
         authority.certificate,
       ),
-      authenticator: {
-        authenticate: async ({ authorization }) => ({ username: authorization?.slice(7) || 'nobody' }),
-      },
+      authenticator: { authenticate: async () => assert.fail('a gateway comes by its own way') },
       authorizer: { authorize: async () => {} },
-      archiveRights: { mayServe: async ({ username }, verb) => rights.get(username)?.has(verb) ?? false },
+      archives: {
+        authenticator: {
+          authenticate: async ({ authorization }) => ({ username: authorization?.slice(7) || 'nobody' }),
+        },
+        rights: { mayServe: async ({ username }, verb) => rights.get(username)?.has(verb) ?? false },
+      },
       pods: {
         get: async (namespace, pod) =>
           pod === 'gone'
