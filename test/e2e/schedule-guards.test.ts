@@ -106,3 +106,45 @@ test('no more nodes have an entry than the schema says', async () => {
   const nodes = Array.from({ length: 33 }, (_, index) => ({ node: `n-${index}` }));
   await assert.rejects(writer.write(SCHEDULE, 'many', { nodes }), /Too many|too many|own node/);
 });
+
+test("without any webhook a tenant's schedule reaches no other namespace, and an administrator's does", async () => {
+  await kubectl('create', 'namespace', 'team');
+  await kubectl(
+    'create',
+    'role',
+    'schedules',
+    '-n',
+    'team',
+    '--verb=*',
+    '--resource=checkpointschedules.criu.org',
+  );
+  await kubectl('create', 'rolebinding', 'tenant', '-n', 'team', '--role=schedules', '--user=tenant');
+  const apply = (name: string, namespace: string | undefined, ...flags: string[]) =>
+    plane.kubectl(['create', '-f', '-', ...flags], {
+      input: JSON.stringify({
+        ...{ apiVersion: 'criu.org/v1', kind: 'CheckpointSchedule', metadata: { name, namespace: 'team' } },
+        spec: { selector: {}, triggers: { interval: '1h' }, ...(namespace && { namespace }) },
+      }),
+    });
+  await eventually(async () => {
+    const refused = await apply('deputy', 'default', '--as=tenant', '--dry-run=server');
+    assert.match(
+      refused.stderr,
+      /default is not the namespace of the schedule, and tenant may not govern there/,
+    );
+  }, 60_000);
+  for (const [name, namespace] of [
+    ['own', undefined],
+    ['named', 'team'],
+  ] as const) {
+    const taken = await apply(name, namespace, '--as=tenant');
+    assert.equal(taken.status, 0, taken.stderr);
+  }
+  const governing = await apply('wide', 'default');
+  assert.equal(governing.status, 0, governing.stderr);
+  const edited = await plane.kubectl([
+    ...['patch', 'checkpointschedule', 'own', '-n', 'team', '--as=tenant', '--type=merge'],
+    ...['-p', '{"spec":{"namespace":"default"}}'],
+  ]);
+  assert.match(edited.stderr, /may not govern there/);
+});
