@@ -161,7 +161,7 @@ test("each node keeps its audit records beside its collector's state", async () 
         .split('\n')
         .map((line) => JSON.parse(line));
       const operations = records.map((each) => String(own(fieldsOf(each), 'operation')));
-      const requests = Array(4).fill('request');
+      const requests = ['request', 'request', 'request', 'request'];
       assert.deepEqual(operations.toSorted(), ['create', 'create', ...requests]);
       for (const each of records) {
         assert.deepEqual(Object.keys(fieldsOf(each)), ['operation', 'timestamp', 'resource', 'metadata']);
