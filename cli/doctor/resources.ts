@@ -2,6 +2,7 @@ import type { KubeClient } from '../../kube/client.ts';
 import { at, getObject, getObjectIfAny, objectsAt, textAt } from '../../kube/objects.ts';
 import { fieldsOf, own } from '../../policy/json.ts';
 import { NODE_PLURAL } from '../../policy/node-schema.ts';
+import { SCHEDULE_PLURAL } from '../../policy/schedule/schema.ts';
 import { API_VERSION, KIND, PLURAL, type Schema, SPEC } from '../../policy/schema.ts';
 import { type Check, fail, ok, type Patient, some, unknown } from './check.ts';
 
@@ -13,7 +14,7 @@ export async function checkResources({ client }: Patient): Promise<Check> {
   try {
     const served = await getObjectIfAny(client, `/apis/${API_VERSION}`);
     const names = objectsAt(served, 'resources').map((each) => textAt(each, 'name'));
-    const missing = [PLURAL, NODE_PLURAL].filter((each) => !names.includes(each));
+    const missing = [PLURAL, NODE_PLURAL, SCHEDULE_PLURAL].filter((each) => !names.includes(each));
     if (missing.length > 0) {
       return fail(NAME, `${API_VERSION} is served without ${missing.join(' and ')}`, INSTALL);
     }

@@ -1,5 +1,6 @@
 import { type ResourceAttributes, review } from '../../kube/reviews.ts';
 import { NODE_PLURAL } from '../../policy/node-schema.ts';
+import { SCHEDULE_PLURAL } from '../../policy/schedule/schema.ts';
 import { GROUP, PLURAL } from '../../policy/schema.ts';
 import { type Check, fail, ok, type Patient, some, unknown } from './check.ts';
 
@@ -18,7 +19,9 @@ export const NEEDED_RIGHTS: readonly NeededRight[] = [
   { account: 'collector', group: GROUP, resource: PLURAL, verbs: ['list', 'watch'] },
   { account: 'collector', group: GROUP, resource: NODE_PLURAL, verbs: ['create', 'patch'] },
   { account: 'collector', group: GROUP, resource: `${NODE_PLURAL}/status`, verbs: ['patch'] },
-  { account: 'collector', group: '', resource: 'pods', verbs: ['get'] },
+  { account: 'collector', group: GROUP, resource: SCHEDULE_PLURAL, verbs: ['list', 'watch'] },
+  { account: 'collector', group: GROUP, resource: `${SCHEDULE_PLURAL}/status`, verbs: ['patch'] },
+  { account: 'collector', group: '', resource: 'pods', verbs: ['get', 'list', 'watch'] },
   { account: 'collector', group: '', resource: 'nodes', verbs: ['get'] },
   { account: 'collector', group: '', resource: 'nodes/checkpoint', verbs: ['create'] },
   { account: 'collector', group: 'authentication.k8s.io', resource: 'tokenreviews', verbs: ['create'] },

@@ -16,7 +16,8 @@ const OPERATOR: RunBy = {
 };
 /** Through kubectl, at the aggregated API. */
 const API = 'test/e2e/api/kubectl.test.ts';
-const API_INSTALLED: RunBy = { test: 'test/node/api.test.ts', as: 'registration' };
+const API_INSTALLED: RunBy = { test: 'test/node/api-overlay.test.ts', as: 'registration' };
+const PLUGIN = 'test/e2e/plugin/plugin.test.ts';
 /** The scripts that `npm test` is made of, and those that take minutes. */
 const SCRIPT: RunBy = { test: 'package.json' };
 
@@ -117,8 +118,24 @@ export const RUN_BY: Readonly<Record<string, Readonly<Record<string, RunBy>>>> =
     'kubectl rollout status -n checkpoint-warden deployment/webhook': ON_NODES,
     'kubectl rollout status -n checkpoint-warden daemonset/collector': ON_NODES,
     'kubectl get ckn': ON_NODES,
-    'kubectl get cro -A': ON_NODES,
     'kubectl delete -k .': ON_NODES,
+  },
+  'docs/guide/plugin.md': {
+    'npm ci': { test: '.ci/run', as: 'npm ci' },
+    'npm run build': { test: 'Dockerfile', as: 'npm run build' },
+    'npm install --global .': { test: PLUGIN, as: "'install', '--global'" },
+    'kubectl plugin list': { test: PLUGIN, as: "'plugin', 'list'" },
+    'kubectl checkpoint top -A': { test: PLUGIN, as: "shown('top', '-A')" },
+    'kubectl checkpoint ls -n shop': { test: PLUGIN, as: "shown('ls', '-n', 'shop')" },
+    'kubectl checkpoint ls -n shop --sort-by size': { test: PLUGIN, as: "'--sort-by', 'size'" },
+    'kubectl checkpoint explain cart-main-ca129fe89d5952be -n shop': {
+      test: PLUGIN,
+      as: "shown('explain', first, '-n', 'shop')",
+    },
+    'kubectl checkpoint pin cart-main-ca129fe89d5952be -n shop': { test: PLUGIN, as: "shown('pin', one" },
+    'kubectl checkpoint create cart -n shop --dry-run': { test: PLUGIN, as: "'-n', 'shop', '--dry-run'" },
+    'kubectl checkpoint create cart -c main -n shop --timeout 10m': { test: PLUGIN, as: "'--timeout', '1m'" },
+    'kubectl checkpoint doctor': { test: PLUGIN, as: "plugin('doctor'" },
   },
   'docs/guide/public-operator.md': {
     'kubectl get checkpointrestoreoperators -A -o yaml > policies.yaml': OPERATOR,

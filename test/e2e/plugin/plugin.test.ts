@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
+import { promisify } from 'node:util';
 import { parse, stringify } from 'yaml';
 import { ROOT } from '../../cli/call.ts';
 import { eventually } from '../../cluster/eventually.ts';
@@ -30,6 +31,19 @@ suite('kubectl checkpoint, by a real kubectl', { concurrency: false }, () => {
     assert.match(stdout, /^kubectl-checkpoint$/m);
     assert.doesNotMatch(stderr, /checkpoint.*(?:not executable|overshadowed)/);
     assert.match(await kit.shown('--help'), /^Usage: kubectl checkpoint /);
+  });
+
+  test('npm puts it on the PATH, and what completes it', async () => {
+    const prefix = join(kit.cluster.plane.directory, 'npm');
+    const args = ['install', '--global', '--prefix', prefix, '--offline', '--no-audit', '--no-fund', ROOT];
+    await promisify(execFile)('npm', args);
+    for (const [name, word] of [
+      ['kubectl-checkpoint', '--help'],
+      ['kubectl_complete-checkpoint', 'cr'],
+    ] as const) {
+      const { stdout } = await promisify(execFile)(join(prefix, 'bin', name), [word]);
+      assert.match(stdout, /create/);
+    }
   });
 
   test('without the API it says what to install', async () => {
@@ -108,7 +122,7 @@ suite('kubectl checkpoint, by a real kubectl', { concurrency: false }, () => {
     assert.match(dry.stdout, /created \(server dry run\)$/m);
     assert.match(dry.stderr, /^Warning: a checkpoint would be taken: /);
     assert.deepEqual(await kit.names('-n', 'shop'), before);
-    const made = await kit.shown('create', 'pod/cart', '-n', 'shop', '--timeout', '1m');
+    const made = await kit.shown('create', 'pod/cart', '-c', 'main', '-n', 'shop', '--timeout', '1m');
     assert.match(made, /^checkpoint\.checkpoint\.criu\.org\/\S+ created \(\S+ on node1, \S+\)$/m);
     const now = await eventually(async () => {
       const there = await kit.names('-n', 'shop');
