@@ -138,7 +138,7 @@ export class Orphans {
       if (isSooner) entry.due = Math.min(entry.due, clock.now() + this.#interval(watched));
       const { answer } = entry;
       if (answer === undefined) continue;
-      entry.isNews = watched.archives.some((each) => !speaksOf(each, answer, clock.now()));
+      entry.isNews = isNews(watched, answer, clock.now());
       if (entry.isNews) entry.due = clock.now();
       this.#prove(entry, answer);
     }
@@ -264,8 +264,9 @@ export class Orphans {
     this.#pausedUntil = 0;
     entry.failures = 0;
     entry.answer = answer;
-    entry.isNews = false;
-    entry.due = clock.now() + this.#interval(entry.watched);
+    // An archive may have come while the answer was on its way.
+    entry.isNews = isNews(entry.watched, answer, clock.now());
+    entry.due = clock.now() + (entry.isNews ? 0 : this.#interval(entry.watched));
     const { namespace, pod } = entry.watched;
     if (this.#entries.get(keyOf(namespace, pod)) === entry) this.#prove(entry, answer);
   }
@@ -328,6 +329,11 @@ export class Orphans {
 /** An answer from before an archive was made says nothing of its pod; one from the future was made some time ago. */
 function speaksOf({ modifiedAt }: Archive, { at }: Answer, now: Instant): boolean {
   return modifiedAt <= at || modifiedAt > now;
+}
+
+/** Whether there is an archive that this answer says nothing of. */
+function isNews({ archives }: WatchedPod, answer: Answer, now: Instant): boolean {
+  return archives.some((each) => !speaksOf(each, answer, now));
 }
 
 /** Why an archive's pod is not there any more; null when it may be. */

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { suite, test } from 'node:test';
+import { Registry } from 'prom-client';
 import { parse } from 'yaml';
+import { serveMetrics } from '../../observe/listener.ts';
 import { formatBytes, parseQuantity } from '../../policy/quantity.ts';
 
 function read(file: string): Promise<string> {
@@ -84,6 +88,19 @@ suite('the image', () => {
     }
     const { version } = JSON.parse(await read('package.json'));
     assert.ok(runtime.includes(`ARG VERSION=${version}`), 'the version of package.json');
+  });
+
+  test('the health check ends with 0 where it is answered, and else with 1', async () => {
+    const [, script = ''] = /"node", "-e", "(.+)"\]/.exec(await read('Dockerfile')) ?? [];
+    const listener = await serveMetrics(new Registry(), { host: '127.0.0.1', port: 0 });
+    const check = async () => {
+      const url = `http://127.0.0.1:${listener.port}/healthz`;
+      const child = spawn(process.execPath, ['-e', script], { env: { HEALTH_URL: url }, stdio: 'ignore' });
+      return (await once(child, 'exit'))[0];
+    };
+    assert.equal(await check(), 0);
+    await listener.close();
+    assert.equal(await check(), 1);
   });
 
   test('the health check asks where the collector serves its metrics', async () => {

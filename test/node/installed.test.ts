@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict';
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { parseAllDocuments, stringify } from 'yaml';
-import { fieldsOf } from '../../policy/json.ts';
+import { parse, parseAllDocuments, stringify } from 'yaml';
+import { fieldsOf, own } from '../../policy/json.ts';
 import { call } from '../cli/call.ts';
 import { eventually } from '../cluster/eventually.ts';
 import { findProductImage, productImage } from '../cluster/image/image.ts';
 import { type Cluster, startCluster } from '../cluster/nodes/cluster.ts';
+import { runCommand } from '../cluster/nodes/command.ts';
+import { blocks, commandsOf } from '../docs/commands.ts';
 import { askDoor, askServer } from './door/collector.ts';
 import { archiveIn, archivesOf } from './door/directory.ts';
 import { callerWithRight, kubectl } from './door/install.ts';
@@ -17,32 +19,65 @@ import { grantedRights, usedRights } from './installed/rights.ts';
 const NAMESPACE = 'checkpoint-warden';
 const MANIFESTS = fileURLToPath(new URL('../../manifests', import.meta.url));
 
+const PAGE = 'docs/guide/install.md';
+const OPERATIONS = 'docs/operations/README.md';
+/** What is installed first, and upgraded from. */
+const FORMER_TAG = 'former';
+const ROLLED_OUT = [
+  'kubectl rollout status -n checkpoint-warden deployment/webhook',
+  'kubectl rollout status -n checkpoint-warden daemonset/collector',
+];
+
 let cluster: Cluster;
 
 before(async () => {
   const image = await findProductImage();
   cluster = await startCluster({ nodes: 2, services: true, audit: true });
   await Promise.all(cluster.nodes.map((node) => node.importImages(image)));
-  await kubectl(cluster, 'apply', '-k', await overlay('overlays/self-signed'));
-  for (const workload of ['deployment/webhook', 'daemonset/collector']) {
-    await kubectl(cluster, 'rollout', 'status', workload, '-n', NAMESPACE, '--timeout=120s');
+  const [name] = productImage.split(':');
+  for (const node of cluster.nodes) {
+    const tag = ['ctr', '--namespace=k8s.io', 'images', 'tag', productImage, `${name}:${FORMER_TAG}`];
+    const { status, stderr } = await node.exec(tag);
+    assert.equal(status, 0, stderr);
   }
+  await nameImage(FORMER_TAG);
+  await typed('kubectl apply -k .');
+  for (const command of ROLLED_OUT) await typed(command);
 });
 after(() => cluster?.stop());
 
-/** What an administrator writes to name the image that he has. */
-async function overlay(part: string): Promise<string> {
-  const directory = join(cluster.directory, 'overlay');
+/** Writes the page's kustomization, with the image and the path that there are here. */
+async function nameImage(newTag: string): Promise<void> {
+  const directory = overlay();
   await mkdir(directory, { recursive: true });
-  const [newName, newTag] = productImage.split(':');
+  const [newName] = productImage.split(':');
   const kustomization = {
-    apiVersion: 'kustomize.config.k8s.io/v1beta1',
-    kind: 'Kustomization',
-    resources: [relative(directory, join(MANIFESTS, part))],
+    ...parse(blocks(PAGE, 'yaml')[0] ?? ''),
+    resources: [relative(directory, join(MANIFESTS, 'overlays/self-signed'))],
     images: [{ name: 'checkpoint-warden', newName, newTag }],
   };
   await writeFile(join(directory, 'kustomization.yaml'), stringify(kustomization));
-  return directory;
+}
+
+function overlay(): string {
+  return join(cluster.directory, 'overlay');
+}
+
+/** Runs a command of the page as it stands there, where the kustomization is. */
+async function typed(command: string, of = PAGE): Promise<string> {
+  assert.ok(commandsOf(of).includes(command), `${command} is not in ${of}`);
+  const ran = await runCommand(
+    'sh',
+    [
+      ...[
+        '-c',
+        `cd '${overlay()}' && export KUBECONFIG='${cluster.kubeconfig}' PATH='${dirname(cluster.kubectlProgram)}':"$PATH" && ${command}`,
+      ],
+    ],
+    { timeout: 180_000 },
+  );
+  assert.equal(ran.status, 0, `${command}: ${ran.stderr}`);
+  return ran.stdout;
 }
 
 /** The authority of a certificate that the cluster's own authority has issued. */
@@ -117,6 +152,24 @@ test('a checkpoint by the door of each node and by the gateway, and none beyond 
   }, 40_000);
 });
 
+test("each node keeps its audit records beside its collector's state", async () => {
+  for (const { checkpointDirectory } of cluster.nodes) {
+    const file = join(checkpointDirectory, '.checkpoint-warden', 'audit.jsonl');
+    await eventually(async () => {
+      const records: unknown[] = (await readFile(file, 'utf8'))
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line));
+      const operations = records.map((each) => String(own(fieldsOf(each), 'operation')));
+      const requests = ['request', 'request', 'request', 'request'];
+      assert.deepEqual(operations.toSorted(), ['create', 'create', ...requests]);
+      for (const each of records) {
+        assert.deepEqual(Object.keys(fieldsOf(each)), ['operation', 'timestamp', 'resource', 'metadata']);
+      }
+    }, 20_000);
+  }
+});
+
 /** Of one of the webhook's pods. */
 async function gatewayUrl(): Promise<string> {
   const pods = ['-l', 'app.kubernetes.io/component=webhook', '-o', 'jsonpath={.items[0].status.podIP}'];
@@ -125,7 +178,7 @@ async function gatewayUrl(): Promise<string> {
 
 test('kubectl get ckn shows each node, and a collector writes its own alone', async (t) => {
   await eventually(async () => {
-    const rows = (await kubectl(cluster, 'get', 'ckn')).trim().split('\n');
+    const rows = (await typed('kubectl get ckn')).trim().split('\n');
     assert.match(rows[0] ?? '', /^NAME +ARCHIVES +SIZE +DISK +DELETED +ERRORS +WAITING +SCANNED$/);
     assert.deepEqual(
       rows.slice(1).map((row) => row.split(/ +/).slice(0, 2)),
@@ -247,8 +300,59 @@ const USED_ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ),
 ]);
 
+test('an upgrade: no policy is refused, and a collector goes on where the former one was', async (t) => {
+  const since = async () => {
+    const [node] = cluster.nodes;
+    const found = await node?.exec([
+      'sh',
+      '-c',
+      'cat /var/lib/kubelet/checkpoints/.checkpoint-warden/*/missing-pods.json',
+    ]);
+    const pods: object = JSON.parse(found?.stdout ?? '').missingSince;
+    assert.match(Object.keys(pods).join(), /^shop\/cart-node1\//);
+    return pods;
+  };
+  // Its grace period has begun, and goes on.
+  await kubectl(cluster, 'delete', 'pod', 'cart-node1', '-n', 'shop', '--grace-period=0', '--force');
+  await cluster.apply(POLICY.replace('maxCheckpoints: 2', 'retainOrphan: false, maxCheckpoints: 2'));
+  const before = await eventually(since, 60_000);
+  const answers: string[] = [];
+  let isOver = false;
+  const load = (async () => {
+    for (let days = 1; !isOver; days += 1) {
+      const input = POLICY.replace(
+        'maxCheckpoints: 2',
+        `retainOrphan: false, timeThreshold: ${days}d, maxCheckpoints: 2`,
+      );
+      const { status, stderr } = await cluster.kubectl(['apply', '-f', '-'], { input });
+      answers.push(status === 0 ? 'taken' : stderr);
+    }
+  })();
+  await nameImage(productImage.split(':')[1] ?? '');
+  await typed('kubectl apply -k .', OPERATIONS);
+  for (const command of ROLLED_OUT) await typed(command, OPERATIONS);
+  assert.match(
+    await typed('kubectl logs -n checkpoint-warden daemonset/collector', OPERATIONS),
+    /"message":/,
+  );
+  isOver = true;
+  await load;
+  t.diagnostic(`${answers.length} policies were written meanwhile`);
+  assert.deepEqual([...new Set(answers)], ['taken']);
+  assert.ok(answers.length > 10);
+  // What served until now ends when it has finished.
+  await eventually(async () => {
+    const images = ['-o', 'jsonpath={.items[*].spec.containers[*].image}'];
+    const running = await kubectl(cluster, 'get', 'pods', '-n', NAMESPACE, ...images);
+    assert.doesNotMatch(running, new RegExp(FORMER_TAG));
+  }, 60_000);
+  await eventually(async () => assert.deepEqual(await since(), before), 20_000);
+  for (const node of cluster.nodes)
+    assert.equal((await archivesOf(node.checkpointDirectory, 'shop')).length, 2);
+});
+
 test('every right that the manifests give was used, and none was missing', async () => {
-  const rendered = await kubectl(cluster, 'kustomize', join(cluster.directory, 'overlay'));
+  const rendered = await kubectl(cluster, 'kustomize', overlay());
   const documents = parseAllDocuments(rendered).map((each) => fieldsOf(each.toJS()));
   const { used, refused } = await usedRights(cluster.auditLog ?? '');
   assert.deepEqual([...refused], []);
@@ -258,7 +362,11 @@ test('every right that the manifests give was used, and none was missing', async
 });
 
 test('what was installed by one command goes by one command, and blocks nothing', async () => {
-  await kubectl(cluster, 'delete', '-k', join(cluster.directory, 'overlay'), '--timeout=120s');
+  const gone = (await typed('kubectl delete -k .')).split('\n').slice(0, 3);
+  assert.ok(
+    gone.every((line) => /webhookconfiguration/.test(line)),
+    gone.join('\n'),
+  );
   const kinds =
     'mutatingwebhookconfigurations,validatingwebhookconfigurations,validatingadmissionpolicies,crd,clusterroles,clusterrolebindings';
   const left = await kubectl(cluster, 'get', kinds, '-o', 'name');

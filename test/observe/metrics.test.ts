@@ -34,8 +34,8 @@ describe('the metrics', () => {
   it('are served with those of the process', async () => {
     const metrics = createMetrics();
     metrics.deletions.inc({ rule: 'age' }, 3);
-    let healthy = true;
-    const listener = await serveMetrics(metrics.registry, { host: '127.0.0.1', port: 0 }, () => healthy);
+    let ready = true;
+    const listener = await serveMetrics(metrics.registry, { host: '127.0.0.1', port: 0 }, () => ready);
     const at = (path: string, method = 'GET') =>
       fetch(`http://127.0.0.1:${listener.port}${path}`, { method });
     const answer = await at('/metrics?x=1');
@@ -43,9 +43,10 @@ describe('the metrics', () => {
     const text = await answer.text();
     assert.match(text, /checkpoint_warden_deletions_total\{rule="age"\} 3/);
     assert.match(text, /process_cpu_user_seconds_total/);
+    assert.equal((await at('/readyz')).status, 200);
+    ready = false;
+    assert.equal((await at('/readyz')).status, 503);
     assert.equal((await at('/healthz')).status, 200);
-    healthy = false;
-    assert.equal((await at('/healthz')).status, 503);
     assert.equal((await at('/other')).status, 404);
     assert.equal((await at('/metrics', 'POST')).status, 405);
     assert.equal((await at('/metrics', 'HEAD')).status, 200);
