@@ -58,7 +58,7 @@ suite('the base is applied, and with its rights', () => {
     await source.start();
     assert.deepEqual(source.resources(), []);
     assert.equal(await podLookup(client).get('team', 'nobody'), null);
-    await assert.rejects(client.request({ path: '/api/v1/pods' }), { status: 403 });
+    await assert.rejects(client.request({ path: '/api/v1/secrets' }), { status: 403 });
     const callers = tokenReviewer(client, { audiences: [] });
     assert.equal(await callers.whose('garbage'), null);
     const token = (await kubectl('create', 'token', 'webhook', '-n', 'checkpoint-warden')).trim();

@@ -23,6 +23,7 @@ describe('the metrics', () => {
     assert.deepEqual([...new Set(labels as string[])].sort(), [
       'kind',
       'operation',
+      'outcome',
       'reason',
       'result',
       'rule',

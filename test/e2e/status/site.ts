@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
@@ -64,6 +64,7 @@ export async function startSite(): Promise<Site> {
   const plane = await startControlPlane({ audit: true });
   parts.defer(() => plane.stop());
   const scratch = mkdtempSync(join(tmpdir(), 'checkpoint-warden-status-'));
+  parts.defer(() => rmSync(scratch, { recursive: true, force: true }));
   // The one that the policies name; each collector has a directory of its own mounted there, and a /run.
   const shared = join(scratch, 'checkpoints');
   mkdirSync(shared);
