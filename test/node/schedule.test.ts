@@ -152,8 +152,8 @@ test('a drain, with a restart of the collector in between: each pod once, and wh
   const node2 = cluster.node('node2');
   gcs.set('node2', await startOn(installed, node2));
   await eventually(async () => assert.equal((await takenBy(gcOf('node2'), 'kept')).length, 3), 8_000);
-  // Once more, while the pods are still there.
-  await gcOf('node2').stop();
+  // Once more, while the pods are still there, and without a farewell.
+  await gcOf('node2').kill();
   gcs.set('node2', await startOn(installed, node2));
   const drained = await draining;
   assert.equal(drained.status, 0, drained.stderr);
