@@ -16,7 +16,8 @@ const OPERATOR: RunBy = {
 };
 /** Through kubectl, at the aggregated API. */
 const API = 'test/e2e/api/kubectl.test.ts';
-const API_INSTALLED: RunBy = { test: 'test/node/api.test.ts', as: 'registration' };
+const PLUGIN = 'test/e2e/plugin.test.ts';
+const INSTALLED: RunBy = { test: 'test/node/installed.test.ts', as: "typed('kubectl delete -k .')" };
 /** The scripts that `npm test` is made of, and those that take minutes. */
 const SCRIPT: RunBy = { test: 'package.json' };
 
@@ -65,13 +66,17 @@ export const RUN_BY: Readonly<Record<string, Readonly<Record<string, RunBy>>>> =
     'kubectl get checkpoints -A': { test: 'test/node/api.test.ts', as: "'get', 'checkpoints', '-A'" },
     'kubectl get ckpt -n shop -o wide': { test: API, as: "'get', 'ckpt', '-A', '-o', 'wide'" },
     'kubectl explain checkpoint.status': { test: API, as: "'explain', 'checkpoint.status'" },
-    'kubectl apply -k manifests/overlays/api': API_INSTALLED,
-    'kubectl rollout status -n checkpoint-warden deployment/webhook': API_INSTALLED,
-    'kubectl rollout status -n checkpoint-warden daemonset/collector': API_INSTALLED,
-    'kubectl apply -k manifests/registration': API_INSTALLED,
-    'kubectl wait --for=condition=Available apiservice/v1alpha1.checkpoint.criu.org': API_INSTALLED,
-    'kubectl delete -k manifests/registration': API_INSTALLED,
-    'kubectl delete -k manifests/overlays/api': API_INSTALLED,
+    'kubectl apply -k manifests/overlays/api': IN_CLUSTER,
+    'kubectl apply -k manifests/registration': IN_CLUSTER,
+    'kubectl delete -k manifests/registration': IN_CLUSTER,
+    // As of the overlay that is installed on nodes.
+    'kubectl rollout status -n checkpoint-warden deployment/webhook': INSTALLED,
+    'kubectl rollout status -n checkpoint-warden daemonset/collector': INSTALLED,
+    'kubectl delete -k manifests/overlays/api': INSTALLED,
+    'kubectl wait --for=condition=Available apiservice/v1alpha1.checkpoint.criu.org': {
+      test: 'test/node/api.test.ts',
+      as: 'apiService(',
+    },
     'kubectl create -f checkpoint.yaml --dry-run=server': { test: API, as: "'--dry-run=server'" },
     'kubectl create -f checkpoint.yaml': { test: 'test/node/api.test.ts', as: "await create('shop'" },
     'kubectl create --raw /apis/checkpoint.criu.org/v1alpha1/namespaces/shop/pods/cart/checkpoint -f - <<< \'{"spec":{"containerName":"main"}}\'':
@@ -117,8 +122,30 @@ export const RUN_BY: Readonly<Record<string, Readonly<Record<string, RunBy>>>> =
     'kubectl rollout status -n checkpoint-warden deployment/webhook': ON_NODES,
     'kubectl rollout status -n checkpoint-warden daemonset/collector': ON_NODES,
     'kubectl get ckn': ON_NODES,
-    'kubectl get cro -A': ON_NODES,
     'kubectl delete -k .': ON_NODES,
+  },
+  'docs/guide/plugin.md': {
+    'npm ci': { test: '.ci/run', as: 'npm ci' },
+    'npm run build': { test: 'package.json' },
+    'npm install --global .': { test: 'package.json', as: '"kubectl-checkpoint"' },
+    'kubectl plugin list': { test: PLUGIN, as: "'plugin', 'list'" },
+    'kubectl checkpoint doctor': { test: 'test/e2e/doctor.test.ts', as: "'doctor'" },
+    'kubectl checkpoint top -A': { test: PLUGIN, as: "shown('top', '-A')" },
+    'kubectl checkpoint ls -n shop': { test: PLUGIN, as: "shown('ls', '-n', 'shop')" },
+    'kubectl checkpoint ls -n shop --sort-by size': { test: PLUGIN, as: "'--sort-by', 'size'" },
+    'kubectl checkpoint explain cart-main-ca129fe89d5952be -n shop': {
+      test: PLUGIN,
+      as: "shown('explain', first, '-n', 'shop')",
+    },
+    'kubectl checkpoint pin cart-main-ca129fe89d5952be -n shop': { test: PLUGIN, as: "shown('pin', one" },
+    'kubectl checkpoint create cart -n shop --dry-run': {
+      test: PLUGIN,
+      as: "'create', 'cart', '-n', 'shop', '--dry-run'",
+    },
+    'kubectl checkpoint create cart -c main -n shop --timeout 10m': {
+      test: PLUGIN,
+      as: "shown('create', 'pod/cart', '-n', 'shop', '--timeout'",
+    },
   },
   'docs/guide/public-operator.md': {
     'kubectl get checkpointrestoreoperators -A -o yaml > policies.yaml': OPERATOR,
