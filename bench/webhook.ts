@@ -27,6 +27,8 @@ const { values } = parseArgs({
     minutes: { type: 'string', default: '0' },
     /** Rows by name, as a regular expression. */
     only: { type: 'string', default: '' },
+    /** The table as docs/guide/webhook.md has it. */
+    markdown: { type: 'boolean', default: false },
   },
 });
 const [rounds, seconds] = [Number(values.rounds), Number(values.seconds)];
@@ -160,6 +162,14 @@ function median(numbers: readonly number[]): number {
 function print(table: readonly (readonly string[])[]): void {
   const widths =
     table[0]?.map((_, column) => Math.max(...table.map((each) => each[column]?.length ?? 0))) ?? [];
+  if (values.markdown) {
+    const line = (cells: readonly string[]) => process.stdout.write(`| ${cells.join(' | ')} |\n`);
+    for (const [index, each] of table.entries()) {
+      line(each);
+      if (index === 0) line(each.map((_, column) => (column === 0 ? '---' : '--:')));
+    }
+    return;
+  }
   for (const each of table) {
     const cells = each.map((cell, column) =>
       column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0),

@@ -48,17 +48,17 @@ function targetText(rule: Rule): string {
 function dropped(rule: Rule, own: ReadonlyMap<string, Rule>, others: PolicySet): Finding | null {
   const broader = nextBroader(rule, own, others);
   if (broader === null || !rule.resource.sound) return null;
-  const limits = [
-    broader.maxAgeMs !== undefined && rule.maxAgeMs === undefined && 'timeThreshold',
-    broader.maxArchiveBytes !== undefined && rule.maxArchiveBytes === undefined && 'maxCheckpointSize',
-    !broader.retainOrphan &&
-      rule.retainOrphan &&
-      !rule.stated.includes('retainOrphan') &&
-      'retainOrphan: false',
-    broader.checkpointing === 'Deny' && rule.checkpointing === 'Allow' && 'checkpointing: Deny',
-    ...missing(broader, rule, 'maxCount', 'countField'),
-    ...missing(broader, rule, 'maxTotalBytes', 'totalField'),
-  ].filter((limit) => limit !== false);
+  const limits: string[] = [];
+  if (broader.maxAgeMs !== undefined && rule.maxAgeMs === undefined) limits.push('timeThreshold');
+  if (broader.maxArchiveBytes !== undefined && rule.maxArchiveBytes === undefined) {
+    limits.push('maxCheckpointSize');
+  }
+  if (!broader.retainOrphan && rule.retainOrphan && !rule.stated.includes('retainOrphan')) {
+    limits.push('retainOrphan: false');
+  }
+  if (broader.checkpointing === 'Deny' && rule.checkpointing === 'Allow') limits.push('checkpointing: Deny');
+  addMissing(limits, broader, rule, 'maxCount', 'countField');
+  addMissing(limits, broader, rule, 'maxTotalBytes', 'totalField');
   if (limits.length === 0) return null;
   const whose = isSame(broader.resource, rule.resource)
     ? broader.field
@@ -80,15 +80,16 @@ function nextBroader(rule: Rule, own: ReadonlyMap<string, Rule>, others: PolicyS
   return null;
 }
 
-/** The broader rule's fields for a kind of limit that the narrower rule has at no level. */
-function missing(
+/** Adds the broader rule's fields for a kind of limit that the narrower rule has at no level. */
+function addMissing(
+  limits: string[],
   broader: Rule,
   narrower: Rule,
   limit: 'maxCount' | 'maxTotalBytes',
   name: 'countField' | 'totalField',
-): string[] {
-  if (narrower.buckets.some((bucket) => bucket[limit] !== undefined)) return [];
-  return broader.buckets.filter((bucket) => bucket[limit] !== undefined).map((bucket) => bucket[name]);
+): void {
+  for (const bucket of narrower.buckets) if (bucket[limit] !== undefined) return;
+  for (const bucket of broader.buckets) if (bucket[limit] !== undefined) limits.push(bucket[name]);
 }
 
 function unidentifiedTwice(resource: PolicyResource, others: PolicySet): Finding[] {
