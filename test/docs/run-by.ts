@@ -4,7 +4,7 @@ export type RunBy =
   | { readonly here: true; readonly code?: number }
   /** Started by test/docs/commands.test.ts, and ended by SIGTERM. */
   | { readonly started: true }
-  /** Run by this test, which takes it out of the page (`typed`), or in whose text `as` stands. */
+  /** Run by this test, or those of this folder: it takes it out of the page (`typed`), or `as` stands in its text. */
   | { readonly test: string; readonly as?: string };
 
 const HERE: RunBy = { here: true };
@@ -16,8 +16,8 @@ const OPERATOR: RunBy = {
 };
 /** Through kubectl, at the aggregated API. */
 const API = 'test/e2e/api/kubectl.test.ts';
-const PLUGIN = 'test/e2e/plugin.test.ts';
-const INSTALLED: RunBy = { test: 'test/node/installed.test.ts', as: "typed('kubectl delete -k .')" };
+const PLUGIN = 'test/e2e/plugin';
+const API_ON_NODES = { test: 'test/node/api-overlay.test.ts', as: "'rollout', 'status', workload" };
 /** The scripts that `npm test` is made of, and those that take minutes. */
 const SCRIPT: RunBy = { test: 'package.json' };
 
@@ -69,13 +69,12 @@ export const RUN_BY: Readonly<Record<string, Readonly<Record<string, RunBy>>>> =
     'kubectl apply -k manifests/overlays/api': IN_CLUSTER,
     'kubectl apply -k manifests/registration': IN_CLUSTER,
     'kubectl delete -k manifests/registration': IN_CLUSTER,
-    // As of the overlay that is installed on nodes.
-    'kubectl rollout status -n checkpoint-warden deployment/webhook': INSTALLED,
-    'kubectl rollout status -n checkpoint-warden daemonset/collector': INSTALLED,
-    'kubectl delete -k manifests/overlays/api': INSTALLED,
+    'kubectl rollout status -n checkpoint-warden deployment/webhook': API_ON_NODES,
+    'kubectl rollout status -n checkpoint-warden daemonset/collector': API_ON_NODES,
+    'kubectl delete -k manifests/overlays/api': { ...API_ON_NODES, as: "'delete', '-k'" },
     'kubectl wait --for=condition=Available apiservice/v1alpha1.checkpoint.criu.org': {
-      test: 'test/node/api.test.ts',
-      as: 'apiService(',
+      ...API_ON_NODES,
+      as: "'wait', '--for=condition=Available', APISERVICE",
     },
     'kubectl create -f checkpoint.yaml --dry-run=server': { test: API, as: "'--dry-run=server'" },
     'kubectl create -f checkpoint.yaml': { test: 'test/node/api.test.ts', as: "await create('shop'" },
