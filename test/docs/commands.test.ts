@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
@@ -57,6 +57,12 @@ async function shell(command: string): Promise<{ readonly code: number | null; r
   });
 }
 
+async function textOf(path: string): Promise<string> {
+  if (!(await stat(path)).isDirectory()) return readFile(path, 'utf8');
+  const texts = await Promise.all((await readdir(path)).map((name) => textOf(join(path, name))));
+  return texts.join('\n');
+}
+
 const all = Object.entries(RUN_BY).flatMap(([path, commands]) =>
   Object.entries(commands).map(([command, by]) => ({ path, command, by })),
 );
@@ -74,9 +80,9 @@ suite('every command of the documentation is run by a test', () => {
   test('those that another test runs stand there', async () => {
     for (const { path, command, by } of all) {
       if (!('test' in by)) continue;
-      const text = await readFile(join(ROOT, by.test), 'utf8');
+      const text = await textOf(join(ROOT, by.test));
       const script = /^npm run (\S+)$/.exec(command)?.[1];
-      const sign = by.test === 'package.json' ? `"${script}":` : (by.as ?? path);
+      const sign = by.as ?? (script === undefined ? path : `"${script}":`);
       assert.ok(text.includes(sign), `${command} of ${path}: ${by.test} has no ${sign}`);
     }
   });

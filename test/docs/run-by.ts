@@ -4,7 +4,7 @@ export type RunBy =
   | { readonly here: true; readonly code?: number }
   /** Started by test/docs/commands.test.ts, and ended by SIGTERM. */
   | { readonly started: true }
-  /** Run by this test, which takes it out of the page (`typed`), or in whose text `as` stands. */
+  /** Run by this test, or those of this folder: it takes it out of the page (`typed`), or `as` stands in its text. */
   | { readonly test: string; readonly as?: string };
 
 const HERE: RunBy = { here: true };
@@ -16,7 +16,7 @@ const OPERATOR: RunBy = {
 };
 /** Through kubectl, at the aggregated API. */
 const API = 'test/e2e/api/kubectl.test.ts';
-const API_INSTALLED: RunBy = { test: 'test/node/api-overlay.test.ts', as: 'registration' };
+const API_ON_NODES: RunBy = { test: 'test/node/api-overlay.test.ts', as: "'rollout', 'status', workload" };
 const PLUGIN = 'test/e2e/plugin/plugin.test.ts';
 /** The scripts that `npm test` is made of, and those that take minutes. */
 const SCRIPT: RunBy = { test: 'package.json' };
@@ -66,13 +66,16 @@ export const RUN_BY: Readonly<Record<string, Readonly<Record<string, RunBy>>>> =
     'kubectl get checkpoints -A': { test: 'test/node/api.test.ts', as: "'get', 'checkpoints', '-A'" },
     'kubectl get ckpt -n shop -o wide': { test: API, as: "'get', 'ckpt', '-A', '-o', 'wide'" },
     'kubectl explain checkpoint.status': { test: API, as: "'explain', 'checkpoint.status'" },
-    'kubectl apply -k manifests/overlays/api': API_INSTALLED,
-    'kubectl rollout status -n checkpoint-warden deployment/webhook': API_INSTALLED,
-    'kubectl rollout status -n checkpoint-warden daemonset/collector': API_INSTALLED,
-    'kubectl apply -k manifests/registration': API_INSTALLED,
-    'kubectl wait --for=condition=Available apiservice/v1alpha1.checkpoint.criu.org': API_INSTALLED,
-    'kubectl delete -k manifests/registration': API_INSTALLED,
-    'kubectl delete -k manifests/overlays/api': API_INSTALLED,
+    'kubectl apply -k manifests/overlays/api': IN_CLUSTER,
+    'kubectl apply -k manifests/registration': IN_CLUSTER,
+    'kubectl delete -k manifests/registration': IN_CLUSTER,
+    'kubectl rollout status -n checkpoint-warden deployment/webhook': API_ON_NODES,
+    'kubectl rollout status -n checkpoint-warden daemonset/collector': API_ON_NODES,
+    'kubectl delete -k manifests/overlays/api': { ...API_ON_NODES, as: "'delete', '-k'" },
+    'kubectl wait --for=condition=Available apiservice/v1alpha1.checkpoint.criu.org': {
+      ...API_ON_NODES,
+      as: "'wait', '--for=condition=Available', APISERVICE",
+    },
     'kubectl create -f checkpoint.yaml --dry-run=server': { test: API, as: "'--dry-run=server'" },
     'kubectl create -f checkpoint.yaml': { test: 'test/node/api.test.ts', as: "await create('shop'" },
     'kubectl create --raw /apis/checkpoint.criu.org/v1alpha1/namespaces/shop/pods/cart/checkpoint -f - <<< \'{"spec":{"containerName":"main"}}\'':

@@ -99,7 +99,7 @@ function tell(t: TestContext, what: object): void {
 /** Started, and what the API server was asked until every node had written its object. */
 async function started(): Promise<readonly Asked[]> {
   fleet.start(START_WITHIN_MS);
-  await allSaid('ready', 90_000);
+  await allSaid('ready', 150_000);
   const requests: Asked[] = [];
   await eventually(async () => {
     requests.push(...(await read()));

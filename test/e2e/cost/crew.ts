@@ -33,6 +33,9 @@ async function run({ members, startWithinMs }: CrewTask): Promise<void> {
   await Promise.all(members.map((member) => start(member, startWithinMs)));
 }
 
+/** Longer than in a cluster, where each has a processor that is not shared with two hundred. */
+const START_MS = 120_000;
+
 async function start({ node, kubeconfig, directory, state }: Member, startWithinMs: number): Promise<void> {
   const tell = (message: string) => say({ node, is: 'warned', message });
   const log: Log = {
@@ -41,7 +44,7 @@ async function start({ node, kubeconfig, directory, state }: Member, startWithin
     error: (_, message) => tell(message),
   };
   const client = await createClient({ kubeconfig, log });
-  const source = clusterPolicySource({ client, log, timing: { startWithinMs } });
+  const source = clusterPolicySource({ client, log, timing: { startWithinMs, startMs: START_MS } });
   const told = (is: 'ready' | 'told') =>
     say({ node, is, at: Date.now(), policies: source.resources().length });
   source.onChange(() => told('told'));

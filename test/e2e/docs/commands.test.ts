@@ -36,7 +36,7 @@ after(async () => {
 async function typed(path: string, command: string): Promise<string> {
   assert.ok(runBy(path, HERE).includes(command), `${command} is not in ${path}`);
   run.add(`${path}: ${command}`);
-  const shell = `cd '${scratch}' && ln -sfn '${ROOT}/examples' examples && export KUBECONFIG='${plane.kubeconfig}' PATH='${dirname(plane.kubectlProgram)}':"$PATH" NAME=team-shop NAMESPACE=checkpoint-warden && ${command}`;
+  const shell = `cd '${scratch}' && ln -sfn '${ROOT}/examples' '${ROOT}/manifests' . && export KUBECONFIG='${plane.kubeconfig}' PATH='${dirname(plane.kubectlProgram)}':"$PATH" NAME=team-shop NAMESPACE=checkpoint-warden && ${command}`;
   const { status, stdout, stderr } = await runCommand('sh', ['-c', shell]);
   assert.equal(status, 0, `${command}: ${stderr}`);
   return stdout + stderr;
@@ -76,8 +76,20 @@ test('alerts: what there is to confirm, and the collectors', async () => {
   for (const command of runBy(page, HERE)) await typed(page, command);
 });
 
+test('the API: overlay and registration are taken by the API server, and the registration goes by itself', async () => {
+  const page = 'docs/guide/api.md';
+  for (const command of runBy(page, HERE)) await typed(page, command);
+  const left = await plane.kubectl(['get', 'apiservices', '-o', 'name']);
+  assert.doesNotMatch(left.stdout, /checkpoint\.criu\.org/);
+});
+
 test('nothing that this test stands for was left out', () => {
-  const all = ['docs/guide/README.md', 'docs/operations/README.md', 'docs/operations/alerts.md'];
+  const all = [
+    'docs/guide/README.md',
+    'docs/guide/api.md',
+    'docs/operations/README.md',
+    'docs/operations/alerts.md',
+  ];
   const wanted = all.flatMap((path) => runBy(path, HERE).map((command) => `${path}: ${command}`));
   assert.deepEqual([...run].sort(), wanted.sort());
 });
