@@ -61,7 +61,10 @@ export class Watching {
         for (const place of this.#places()) {
           if (followed.has(place.node)) continue;
           followed.add(place.node);
-          this.#follow(place.node, all).catch(failed.reject);
+          // One that is gone may come back.
+          this.#follow(place.node, all)
+            .catch(failed.reject)
+            .finally(() => followed.delete(place.node));
         }
         await pause(NODES_EVERY_MS, all);
       }
