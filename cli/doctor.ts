@@ -5,9 +5,12 @@ import type { Context } from './context.ts';
 import { checksJson, renderChecks } from './doctor/render.ts';
 import { EXIT } from './errors.ts';
 import { callOf, explainCommand } from './help.ts';
+import { encode } from './kubectl/encode.ts';
 import { choice, optional } from './options.ts';
 
 const NAMESPACE = 'checkpoint-warden';
+/** `wide` names whom and what a finding counts. */
+export const DOCTOR_FORMATS = ['table', 'wide', 'json', 'yaml'] as const;
 
 const EXPLANATION = `
 Looks at an installation from outside, and tells of each thing whether it is well, with a remedy where it is not. It
@@ -38,7 +41,7 @@ export function define(command: Command): (context: Context) => Promise<number> 
     `where checkpoint-warden is installed (default ${NAMESPACE})`,
     namespaceName,
   );
-  const format = choice(command, '-o, --output <format>', 'form of the answer', ['table', 'json']);
+  const format = choice(command, '-o, --output <format>', 'form of the answer', DOCTOR_FORMATS);
   const call = callOf(command);
   explainCommand(command, EXPLANATION, [
     [call, 'examines the cluster of the current context'],
@@ -47,7 +50,7 @@ export function define(command: Command): (context: Context) => Promise<number> 
       `${call} -o json | jq -r '.checks[] | select(.verdict != "ok") | .name + ": " + .remedy'`,
       'lists what is to be done',
     ],
-    [`${call} -o json | jq -r '.checks[] | select(.name == "who-proxies").details[]'`, 'names them all'],
+    [`${call} -o wide`, 'also names everybody and everything that is counted'],
   ]);
   return async (context) => {
     const where = namespace() ?? NAMESPACE;
@@ -56,10 +59,12 @@ export function define(command: Command): (context: Context) => Promise<number> 
     try {
       const now = context.now();
       const checks = await examine({ client, namespace: where, now });
+      const chosen = format();
+      const isEncoded = chosen === 'json' || chosen === 'yaml';
       context.out.write(
-        format() === 'json'
-          ? `${JSON.stringify(checksJson(checks, now), null, 2)}\n`
-          : renderChecks(checks, context.out),
+        isEncoded
+          ? encode(checksJson(checks, now), chosen)
+          : renderChecks(checks, context.out, chosen === 'wide'),
       );
       return checks.some(({ verdict }) => verdict === 'fail') ? EXIT.refused : EXIT.done;
     } finally {

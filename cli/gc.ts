@@ -79,7 +79,7 @@ export function define(command: Command): (context: Context) => Promise<number> 
   const startWithin = optional(
     command,
     '--start-within <duration>',
-    'ask the API server for the policies within this time, at random, so that nodes that start together do not ask together (default: at once)',
+    'ask the API server for policies and schedules within this time, at random, so that nodes that start together do not ask together (default: at once)',
     duration,
   );
   const door = doorOptions(command);
@@ -130,7 +130,7 @@ export function define(command: Command): (context: Context) => Promise<number> 
     const audited = audit({ isDry: dryRun(), log, out: context.out });
     const { source, client } = await open(log, directoryNames(where, nodeFiles));
     const prepared = (await prepareDoor?.(client, log)) ?? null;
-    const schedules = await schedulesOf(client, node(), prepared, log);
+    const schedules = await schedulesOf(client, node(), prepared, log, startWithin());
     const measured = createMetrics();
     const collector: CollectorOptions = {
       directory: where,
@@ -201,10 +201,11 @@ async function schedulesOf(
   node: string | undefined,
   door: PreparedDoor | null,
   log: Logger,
+  startWithinMs: number | undefined,
 ): Promise<PreparedSchedules | null> {
   if (client === null || node === undefined || door === null) return null;
   const { prepareSchedules } = await import('./schedules.ts');
-  return prepareSchedules(client, node, door.kubelet, log);
+  return prepareSchedules(client, node, door.kubelet, log, startWithinMs);
 }
 
 /** Only of a node whose name was given: the host's may be another's in the cluster. */

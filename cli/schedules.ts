@@ -2,6 +2,7 @@ import type { SchedulePart } from '../gc/schedule/main.ts';
 import type { KubeletUsageOptions } from '../gc/schedule/usage.ts';
 import { systemClock } from '../gc/system/clock.ts';
 import type { KubeClient } from '../kube/client.ts';
+import type { Log } from '../kube/types.ts';
 import type { Logger } from '../observe/log.ts';
 import type { Schedule } from '../policy/schedule/types.ts';
 
@@ -10,12 +11,16 @@ export interface PreparedSchedules {
   stop(): Promise<void>;
 }
 
-/** What running schedules needs of a cluster. Begins to watch them; their kind may be installed later. */
+/**
+ * What running schedules needs of a cluster. Begins to watch them; their kind may be installed later.
+ * @param startWithinMs first lists begin within this time, at random
+ */
 export async function prepareSchedules(
   client: KubeClient,
   node: string,
   kubelet: Omit<KubeletUsageOptions, 'log' | 'now'>,
-  log: Logger,
+  log: Log,
+  startWithinMs = 0,
 ): Promise<PreparedSchedules> {
   const [
     { scheduleInformer, scheduleStatusWriter },
@@ -35,18 +40,19 @@ export async function prepareSchedules(
     import('../gc/schedule/usage.ts'),
   ]);
   const timers = systemClock;
+  const timing = { startWithinMs };
   const read = new WatchedObjects({
     ...{ what: 'schedules', timers, log },
     make: () =>
       scheduleInformer(
         client,
         (object) => ({ schedule: readSchedule(object).schedule, entries: entriesOf(object) }),
-        { log },
+        { log, timing },
       ),
   });
   const pods = new WatchedObjects({
     ...{ what: "this node's pods", timers, log },
-    make: () => nodePods(client, node, { log }),
+    make: () => nodePods(client, node, { log, timing }),
   });
   read.want(true);
   return {

@@ -32,6 +32,9 @@ Callers need create on pods/checkpoint in checkpoint.criu.org. --connect-mode sa
 requests through nodes/proxy: Deny refuses all of them, Enforce lets through what the door of the node says would fit,
 and reserves nothing for it.
 
+--api serves checkpoints as objects of the cluster (checkpoint.criu.org/v1alpha1) in that thread, on one more port, to
+which the API server alone comes. Register it when it answers: manifests/registration.
+
 --authority-namespace keeps an authority and its certificates in Secrets of that namespace, shared by all replicas, and
 tells the API server whom to trust; it takes the rights of manifests/overlays/self-signed, and no other tool.
 

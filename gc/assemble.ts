@@ -172,7 +172,7 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
         status: async () => nodeStatus(await nodeSight(sight)),
       })
     : null;
-  const clockWatch = new ClockWatch(clock, log, () => plans.takeAll());
+  const clockWatch = new ClockWatch(clock, log, () => plans.takeAll(), store);
   const passes = new Passes({
     plans,
     breaker,

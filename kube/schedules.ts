@@ -15,18 +15,17 @@ export function scheduleInformer<T>(
   return new Informer({ client, path: `${GROUP_PATH}/${SCHEDULE_PLURAL}`, parse, ...more });
 }
 
-/** Which schedule: one that was made anew under its name is another. */
 export interface ScheduleReference {
   readonly namespace: string;
   readonly name: string;
-  readonly uid?: string;
 }
 
 /** Writes what a manager has to say of a schedule. */
 export interface ScheduleStatusWriter {
   /**
-   * Replaces what this manager said before, and nothing else. Rejects with a KubeError, also when the schedule is gone
-   * or another one has its name.
+   * Replaces what this manager said before, and nothing else. Rejects with a KubeError, also when the schedule is gone.
+   * One that was made anew under its name meanwhile gets what was meant for the former: the API server does not look
+   * at a UID here. The next write mends it.
    */
   write(schedule: ScheduleReference, manager: string, status: JsonObject): Promise<void>;
 }
@@ -34,13 +33,13 @@ export interface ScheduleStatusWriter {
 /** By server-side apply: an entry of a list belongs to whoever wrote it. */
 export function scheduleStatusWriter(client: KubeClient): ScheduleStatusWriter {
   return {
-    async write({ namespace, name, uid }, manager, status) {
+    async write({ namespace, name }, manager, status) {
       const path = `${GROUP_PATH}/namespaces/${encodeURIComponent(namespace)}/${SCHEDULE_PLURAL}/${encodeURIComponent(name)}/status`;
       await client.request({
         ...{ method: 'PATCH', path, contentType: APPLY, query: { fieldManager: manager, force: true } },
         body: {
           ...{ apiVersion: SCHEDULE_API_VERSION, kind: SCHEDULE_KIND },
-          metadata: { namespace, name, ...(uid !== undefined && { uid }) },
+          metadata: { namespace, name },
           status,
         },
       });

@@ -1,4 +1,5 @@
 import { applyLayer } from './apply.ts';
+import { isAtRest } from './at-rest.ts';
 import { type Candidate, type Notes, newNotes, Owners, unmetOf } from './candidate.ts';
 import type { PolicySet } from './govern.ts';
 import { byAge, listed } from './order.ts';
@@ -63,6 +64,10 @@ export interface DeletionPlan extends Pick<Plan, 'unmet' | 'nextDue'> {
 
 /** What `planNamespace` would delete. */
 export function planDeletions(archives: readonly Archive[], policies: PolicySet, now: Instant): DeletionPlan {
+  if (isAtRest(archives, policies, now)) {
+    const identified = archives.reduce((count, { identity }) => count + (identity === null ? 0 : 1), 0);
+    return { deletions: [], archives: identified, unmet: [], nextDue: null };
+  }
   const notes = newNotes();
   const candidates = decide(archives, policies, now, notes);
   const deletions = candidates.flatMap(({ deletion }) => deletion ?? []);

@@ -7,8 +7,14 @@ import { setTimeout as wait } from 'node:timers/promises';
 
 const MAIN = join(import.meta.dirname, '../../dist/cli/main.js');
 
-/** What the Dockerfile sets. */
-const IMAGE = { NODE_ENV: 'production', MALLOC_ARENA_MAX: '1' };
+const DAEMONSET = join(import.meta.dirname, '../../manifests/collector/daemonset.yaml');
+
+/** What the Dockerfile sets, and the DaemonSet. */
+const SHIPPED_ENV = {
+  NODE_ENV: 'production',
+  MALLOC_ARENA_MAX: '1',
+  NODE_OPTIONS: /value: (--max-old-space-size=.*)$/m.exec(readFileSync(DAEMONSET, 'utf8'))?.[1] ?? '',
+};
 
 /** Of the first pass after the scan, and of what is written down then. */
 const SETTLE_MS = 2_000;
@@ -34,7 +40,7 @@ export async function shipped(
   const args = ['gc', '--directory', directory, '--policies', policies, '--state-directory', state];
   const child = spawn(process.execPath, [MAIN, ...args], {
     stdio: ['ignore', 'ignore', 'pipe'],
-    env: { ...process.env, ...IMAGE },
+    env: { ...process.env, ...SHIPPED_ENV },
   });
   const pid = child.pid ?? 0;
   for await (const line of createInterface(child.stderr)) if (/ holds \d+ archives/.test(line)) break;

@@ -4,11 +4,13 @@ import { createClient, type KubeClient } from '../../kube/client.ts';
 import { contextNames } from '../../kube/kubeconfig.ts';
 import { listObjects, objectsAt, textAt } from '../../kube/objects.ts';
 import { findAccess, kubeconfigFiles } from '../cluster-access.ts';
+import { DOCTOR_FORMATS } from '../doctor.ts';
 import type { Entry } from '../program.ts';
 import { printable } from '../text.ts';
 import { SORT_KEYS } from './order.ts';
 import { FORMATS } from './output.ts';
 import { PLUGIN } from './program.ts';
+import { GROUPS, TOP_FORMATS } from './top.ts';
 
 /** What a shell does with the choices, by the numbers of cobra's ShellCompDirective. */
 const FILES = 0;
@@ -114,7 +116,7 @@ function readLine(words: readonly string[], options: readonly Option[]): Line {
 async function valuesOf({ long }: Option, command: string, line: Line): Promise<Choices> {
   switch (long) {
     case '--output':
-      return only(command === 'doctor' ? ['table', 'json'] : command === 'top' ? TOP_FORMATS : FORMATS);
+      return only(command === 'doctor' ? DOCTOR_FORMATS : command === 'top' ? TOP_FORMATS : FORMATS);
     case '--kubeconfig':
       return { choices: [], directive: FILES };
     case '--context':
@@ -126,7 +128,7 @@ async function valuesOf({ long }: Option, command: string, line: Line): Promise<
     case '--sort-by':
       return only(SORT_KEYS);
     case '--by':
-      return only(['namespace', 'pod', 'container', 'node']);
+      return only(GROUPS);
     case '--selector':
       return only(['checkpoint.criu.org/pinned=true']);
     case '--field-selector':
@@ -135,8 +137,6 @@ async function valuesOf({ long }: Option, command: string, line: Line): Promise<
       return only([]);
   }
 }
-
-const TOP_FORMATS = ['table', 'json', 'yaml'];
 
 async function argumentsOf(command: string, line: Line): Promise<readonly Choice[]> {
   if (command === 'create' && line.words.length === 0) {

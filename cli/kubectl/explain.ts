@@ -9,8 +9,9 @@ import { paintFor } from '../paint.ts';
 import { type Column, renderTable } from '../table.ts';
 import { printable, printableName } from '../text.ts';
 import { age, verdictColour, verdictText } from './columns.ts';
+import { encode } from './encode.ts';
 import { type GoverningPolicy, governingPolicies } from './governing.ts';
-import { encode, type Format, formatOption, namesText } from './output.ts';
+import { type Format, formatOption, namesText } from './output.ts';
 import { namesOf, namespacedOptions } from './session.ts';
 
 const EXPLANATION = `

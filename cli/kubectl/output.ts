@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
-import { stringify } from 'yaml';
 import type { ListedCheckpoint } from '../../kube/checkpoints.ts';
 import type { JsonObject } from '../../policy/json.ts';
 import { choice } from '../options.ts';
+import { encode } from './encode.ts';
 import { resourceName } from './session.ts';
 
 /** As kubectl's. */
@@ -11,12 +11,6 @@ export type Format = (typeof FORMATS)[number];
 
 export function formatOption(command: Command): () => Format {
   return choice(command, '-o, --output <format>', 'form of the answer', FORMATS);
-}
-
-/** A value for programs, in the form that was asked for. */
-export function encode(value: unknown, format: 'json' | 'yaml'): string {
-  // Long texts are not folded, as kubectl does not.
-  return format === 'json' ? `${JSON.stringify(value, null, 4)}\n` : stringify(value, { lineWidth: 0 });
 }
 
 /** Objects as kubectl prints a list of them. */

@@ -8,8 +8,9 @@ import { callOf, explainCommand } from '../help.ts';
 import { type Column, renderTable } from '../table.ts';
 import { amount, printable, printableName } from '../text.ts';
 import { age } from './columns.ts';
+import { encode } from './encode.ts';
 import { USUAL } from './order.ts';
-import { encode, formatOption, namesText } from './output.ts';
+import { formatOption, namesText } from './output.ts';
 import { selectorOptions } from './selectors.ts';
 import { sessionOptions } from './session.ts';
 

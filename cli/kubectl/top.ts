@@ -10,8 +10,8 @@ import { ageText } from '../listing.ts';
 import { choice, flag } from '../options.ts';
 import { type Column, renderTable } from '../table.ts';
 import { printableName } from '../text.ts';
+import { encode } from './encode.ts';
 import { follow } from './following.ts';
-import { encode } from './output.ts';
 import { selectorOptions } from './selectors.ts';
 import { type Session, sessionOptions } from './session.ts';
 
@@ -19,8 +19,9 @@ const EXPLANATION = `
 Sums the archives up, the most bytes first: by namespace, pod, container or node. SHARE is of all that are shown, WOULD
 GO what the nodes' plans would delete now.`;
 
-const GROUPS = ['namespace', 'pod', 'container', 'node'] as const;
+export const GROUPS = ['namespace', 'pod', 'container', 'node'] as const;
 type Group = (typeof GROUPS)[number];
+export const TOP_FORMATS = ['table', 'json', 'yaml'] as const;
 
 /** A terminal is not written to more often than this. */
 const PAUSE_MS = 1_000;
@@ -31,7 +32,7 @@ export function define(command: Command): (context: Context) => Promise<number> 
   const selectors = selectorOptions(command);
   const group = choice(command, '--by <what>', 'what a line is of', GROUPS);
   const watch = flag(command, '-w, --watch', 'go on, and show it anew when it changes until interrupted');
-  const format = choice(command, '-o, --output <format>', 'form of the answer', ['table', 'json', 'yaml']);
+  const format = choice(command, '-o, --output <format>', 'form of the answer', TOP_FORMATS);
   const call = callOf(command);
   explainCommand(command, EXPLANATION, [
     [`${call} -A`, 'shows which namespaces fill the disks'],

@@ -19,15 +19,13 @@ export function reportedNow(
     own.set(key, remembered);
     selected.set(uid, own);
   }
-  return seen.flatMap(({ schedule, entries }) => {
-    const uid = uidOf(schedule);
+  return seen.map(({ schedule, entries }) => {
     const memory = memories.peek(schedule);
-    if (memory === null) return [];
-    const own = selected.get(uid) ?? new Map<string, Remembered>();
-    const { taken, failed, dropped } = memory.counts;
-    const hasToDo = own.size > 0 || taken + failed + dropped > 0;
+    const reported = { schedule, seen: entries };
+    if (memory === null) return { ...reported, own: null };
+    const uid = uidOf(schedule);
+    const chosen = selected.get(uid) ?? new Map<string, Remembered>();
     const nextAt = nextRuns.get(uid) ?? null;
-    const entry = hasToDo ? entryOf({ node, memory, selected: own, nextAt }) : null;
-    return [{ schedule, memory, entry, seen: entries }];
+    return { ...reported, own: { memory, entry: entryOf({ node, memory, selected: chosen, nextAt }) } };
   });
 }

@@ -12,9 +12,8 @@ import { hasRoom, type SeenEntry, statusOf } from './status.ts';
 /** A schedule and what there is to say of it. */
 export interface Reported {
   readonly schedule: Schedule;
-  readonly memory: ScheduleMemory;
   /** Null where this node has nothing to do with it. */
-  readonly entry: JsonObject | null;
+  readonly own: { readonly entry: JsonObject; readonly memory: ScheduleMemory } | null;
   /** As the API server has it. */
   readonly seen: readonly SeenEntry[];
 }
@@ -87,10 +86,10 @@ export class ScheduleReporter {
     const uids = new Set(all.map(({ schedule }) => uidOf(schedule)));
     for (const uid of this.#written.keys()) if (!uids.has(uid)) this.#written.delete(uid);
     return all.flatMap((reported) => {
-      const { schedule, entry, seen } = reported;
+      const { schedule, own, seen } = reported;
       const isThere = seen.some((each) => each.node === node);
-      if (entry === null && !isThere) return [];
-      const essence = entry === null ? '' : JSON.stringify(entry);
+      if (own === null && !isThere) return [];
+      const essence = own === null ? '' : JSON.stringify(own.entry);
       const uid = uidOf(schedule);
       let written = this.#written.get(uid);
       if (written === undefined) {
@@ -124,15 +123,23 @@ export class ScheduleReporter {
     }
   }
 
-  async #writeOne({ schedule, memory, entry, seen }: Reported, now: Instant): Promise<void> {
-    const { writer, node, nodes, random } = this.#options;
+  async #writeOne({ schedule, own, seen }: Reported, now: Instant): Promise<void> {
+    const { writer, node } = this.#options;
+    const gone = await this.#goneAmong(seen, now);
+    const left = seen.filter((each) => each !== gone);
+    if (own === null || hasRoom(left, node)) {
+      await writer.write(schedule.reference, managerOf(node), statusOf(own, node, left, now));
+    }
+    // Nobody else takes away what a node has said that is no more.
+    if (gone !== null) await writer.write(schedule.reference, managerOf(gone.node), {});
+  }
+
+  /** One that was not heard of for long and whose node is no more; one is asked about at a time. */
+  async #goneAmong(seen: readonly SeenEntry[], now: Instant): Promise<SeenEntry | null> {
+    const { node, nodes, random } = this.#options;
     const old = seen.filter((each) => each.node !== node && Math.abs(now - each.reportedAt) > OLD_MS);
     const one = old[Math.floor(random() * old.length)];
-    // Nobody else takes away what a node has said that is no more.
-    if (one !== undefined && (await nodes.get(one.node)) === null) {
-      await writer.write(schedule.reference, managerOf(one.node), {});
-    } else if (entry !== null && !hasRoom(seen, node)) return;
-    await writer.write(schedule.reference, managerOf(node), statusOf(entry, memory, node, seen, now));
+    return one !== undefined && (await nodes.get(one.node)) === null ? one : null;
   }
 }
 

@@ -59,22 +59,23 @@ export function entryOf({ node, memory, selected, nextAt }: EntryParts): JsonObj
 
 /**
  * The status as one node applies it: its own entry, and the public operator's two fields over all entries.
- * @param entry null where it has nothing to say any more.
+ * @param own null where it has nothing to say any more; what it said goes.
  */
 export function statusOf(
-  entry: JsonObject | null,
-  memory: ScheduleMemory,
+  own: { readonly entry: JsonObject; readonly memory: ScheduleMemory } | null,
   node: string,
   seen: readonly SeenEntry[],
   now: Instant,
 ): JsonObject {
-  if (entry === null) return {};
   const others = seen.filter((each) => each.node !== node);
-  const times = [memory.lastTaken?.at ?? null, ...others.map(({ lastAt }) => lastAt)];
+  const taken = others.reduce((sum, each) => sum + each.taken, own?.memory.counts.taken ?? 0);
+  // Something stays: a status of which nothing is left would be null, which the API server refuses.
+  if (own === null) return { checkpointsCreated: taken };
+  const times = [own.memory.lastTaken?.at ?? null, ...others.map(({ lastAt }) => lastAt)];
   const last = times.reduce((latest, at) => (at !== null && at > (latest ?? 0) ? at : latest), null);
   return {
-    nodes: [{ ...entry, reportedAt: rfc3339(now) }],
-    checkpointsCreated: others.reduce((sum, { taken }) => sum + taken, memory.counts.taken),
+    nodes: [{ ...own.entry, reportedAt: rfc3339(now) }],
+    checkpointsCreated: taken,
     ...(last !== null && { lastCheckpointTime: rfc3339(last) }),
   };
 }

@@ -6,14 +6,21 @@ import type { Schedule, Triggers } from './types.ts';
 
 /** Schedules that are named; of a hundred others the first few say enough. */
 const MOST_NAMED = 3;
+/** Schedules of one namespace that are compared: it is done while the API server waits. */
+const MOST_COMPARED = 1_000;
 
 /** A warning where other schedules may checkpoint the same container at the same occasion. */
 export function overlapFindings(schedule: Schedule, others: Iterable<Schedule>): Finding[] {
   if (!schedule.sound || schedule.paused) return [];
+  let compared = 0;
   const rivals: { readonly name: string; readonly occasion: string }[] = [];
   for (const other of others) {
+    if (other.namespace !== schedule.namespace) continue;
     if (resourceKey(other.reference) === resourceKey(schedule.reference)) continue;
-    if (!other.sound || other.paused || !meet(schedule, other)) continue;
+    if (!other.sound || other.paused) continue;
+    compared += 1;
+    if (compared > MOST_COMPARED) break;
+    if (!meet(schedule, other)) continue;
     const occasion = sharedOccasion(schedule.triggers, other.triggers);
     if (occasion !== null) rivals.push({ name: namedSchedule(other), occasion });
   }
@@ -26,7 +33,6 @@ export function overlapFindings(schedule: Schedule, others: Iterable<Schedule>):
 }
 
 function meet(one: Schedule, other: Schedule): boolean {
-  if (one.namespace !== other.namespace) return false;
   const all = one.containers.length === 0 || other.containers.length === 0;
   return (all || one.containers.some((each) => other.containers.includes(each))) && mayMeet(one, other);
 }

@@ -5,7 +5,7 @@ import { canonicalJson, fieldsOf, isObject, isUnwieldy, type JsonObject, own, te
 import { referenceOf, withoutManagedFields } from '../read.ts';
 import { envelopeFindings, structureOf } from '../structure.ts';
 import type { Authority, Finding } from '../types.ts';
-import { SCHEDULE_API_VERSION, SCHEDULE_KIND, SCHEDULE_SPEC } from './schema.ts';
+import { MOST_NAMES, SCHEDULE_API_VERSION, SCHEDULE_KIND, SCHEDULE_SPEC } from './schema.ts';
 import { readSelector } from './selector.ts';
 import { readTriggers } from './triggers.ts';
 import type { Retain, Schedule, Triggers } from './types.ts';
@@ -99,7 +99,8 @@ function readContainers(top: Fields): string[] {
   const listed = own(top.object, 'containerNames');
   if (!Array.isArray(listed)) return [];
   const names: string[] = [];
-  listed.forEach((value: unknown, index) => {
+  // That there are too many has been found already.
+  listed.slice(0, MOST_NAMES).forEach((value: unknown, index) => {
     if (typeof value !== 'string') return;
     names.push(value);
     if (isLabel(value)) return;

@@ -12,8 +12,10 @@ export const DEFAULT_TIME_ZONE = 'UTC';
 export const DISRUPTIONS = ['NodeDrain', 'PodEviction', 'Preemption'] as const;
 export const OPERATORS = ['In', 'NotIn', 'Exists', 'DoesNotExist'] as const;
 
-const MOST_NAMES = 1_000;
-const MOST_TERMS = 100;
+/** Containers of a schedule, and labels of its selector. */
+export const MOST_NAMES = 1_000;
+/** Terms of a selector, and values of a term. */
+export const MOST_TERMS = 100;
 
 const text = (description: string, maxLength: number): Schema => ({ type: 'string', maxLength, description });
 const percent = (description: string): Schema => ({

@@ -2,7 +2,7 @@ import type { Fields } from '../fields.ts';
 import { childFields, isSubdomain } from '../fields.ts';
 import { finding } from '../findings.ts';
 import { isObject, own } from '../json.ts';
-import { OPERATORS } from './schema.ts';
+import { MOST_NAMES, MOST_TERMS, OPERATORS } from './schema.ts';
 import type { Requirement, Schedule } from './types.ts';
 
 const NAME = /^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/;
@@ -14,7 +14,13 @@ export function readSelector(top: Fields): Requirement[] {
   if (fields === undefined) return [];
   const requirements: Requirement[] = [];
   const labels = childFields(fields, 'matchLabels');
-  for (const [key, value] of Object.entries(labels?.object ?? {})) {
+  const written = Object.entries(labels?.object ?? {});
+  if (written.length > MOST_NAMES) {
+    const message = `has more than ${MOST_NAMES.toLocaleString('en')} entries`;
+    const remedy = 'select by fewer labels';
+    fields.findings.push(finding('tooManyEntries', `${fields.path}.matchLabels`, undefined, message, remedy));
+  }
+  for (const [key, value] of written.slice(0, MOST_NAMES)) {
     const field = `${fields.path}.matchLabels[${JSON.stringify(key.slice(0, 80))}]`;
     if (typeof value !== 'string') continue;
     judgeKey(key, field, fields);
@@ -23,7 +29,8 @@ export function readSelector(top: Fields): Requirement[] {
   }
   const terms = own(fields.object, 'matchExpressions');
   if (!Array.isArray(terms)) return requirements;
-  terms.forEach((term: unknown, index) => {
+  // That there are too many terms, or values of one, has been found already.
+  terms.slice(0, MOST_TERMS).forEach((term: unknown, index) => {
     const path = `${fields.path}.matchExpressions[${index}]`;
     const requirement = isObject(term) ? readTerm({ ...fields, object: term, path }) : null;
     if (requirement !== null) requirements.push(requirement);
@@ -36,7 +43,8 @@ function readTerm(fields: Fields): Requirement | null {
   const operator = OPERATORS.find((each) => each === given);
   if (typeof key !== 'string' || operator === undefined) return null;
   judgeKey(key, `${fields.path}.key`, fields);
-  const values = Array.isArray(listed) ? listed.filter((each) => typeof each === 'string') : [];
+  const texts = Array.isArray(listed) ? listed.slice(0, MOST_TERMS) : [];
+  const values = texts.filter((each) => typeof each === 'string');
   const takesValues = operator === 'In' || operator === 'NotIn';
   if (takesValues !== values.length > 0) {
     const message = takesValues
@@ -72,11 +80,19 @@ function isName(text: string): boolean {
   return text.length <= LONGEST && NAME.test(text);
 }
 
+/** Comparisons that two selectors may cost; beyond it they are taken to meet. */
+const MOST_COMPARISONS = 10_000;
+
 /** Whether a pod can be under both: false only where their terms exclude each other for certain. */
 export function mayMeet(one: Pick<Schedule, 'selector'>, other: Pick<Schedule, 'selector'>): boolean {
+  if (sizeOf(one) * sizeOf(other) > MOST_COMPARISONS) return true;
   return one.selector.every((first) =>
     other.selector.every((second) => first.key !== second.key || agree(first, second)),
   );
+}
+
+function sizeOf({ selector }: Pick<Schedule, 'selector'>): number {
+  return selector.reduce((sum, { values }) => sum + 1 + values.length, 0);
 }
 
 function agree(one: Requirement, other: Requirement): boolean {

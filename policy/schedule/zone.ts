@@ -15,8 +15,8 @@ export interface Segment {
 const SECOND = 1_000;
 const HOUR = 3_600_000;
 const KNOWN = new Map<string, Zone>();
-/** Zones are few, and names come from tenants. */
-const MOST_KNOWN = 1_000;
+/** Zones are few, each takes some ten kilobytes, and names come from tenants in any case of letters. */
+const MOST_KNOWN = 200;
 
 /** A time zone by the data that the runtime brings (`Intl`). */
 export class Zone {

@@ -14,6 +14,9 @@ const OPERATOR: RunBy = {
   test: 'test/e2e/public-operator/guide.test.ts',
   as: 'for (const command of COMMANDS)',
 };
+/** Through kubectl, at the aggregated API. */
+const API = 'test/e2e/api/kubectl.test.ts';
+const API_INSTALLED: RunBy = { test: 'test/node/api.test.ts', as: 'registration' };
 /** The scripts that `npm test` is made of, and those that take minutes. */
 const SCRIPT: RunBy = { test: 'package.json' };
 
@@ -58,6 +61,34 @@ export const RUN_BY: Readonly<Record<string, Readonly<Record<string, RunBy>>>> =
     'kubectl get cro -A': IN_CLUSTER,
     'checkpoint-warden demo --exit': { test: 'test/cli/demo.test.ts', as: "['demo', '--exit'" },
   },
+  'docs/guide/api.md': {
+    'kubectl get checkpoints -A': { test: 'test/node/api.test.ts', as: "'get', 'checkpoints', '-A'" },
+    'kubectl get ckpt -n shop -o wide': { test: API, as: "'get', 'ckpt', '-A', '-o', 'wide'" },
+    'kubectl explain checkpoint.status': { test: API, as: "'explain', 'checkpoint.status'" },
+    'kubectl apply -k manifests/overlays/api': API_INSTALLED,
+    'kubectl rollout status -n checkpoint-warden deployment/webhook': API_INSTALLED,
+    'kubectl rollout status -n checkpoint-warden daemonset/collector': API_INSTALLED,
+    'kubectl apply -k manifests/registration': API_INSTALLED,
+    'kubectl wait --for=condition=Available apiservice/v1alpha1.checkpoint.criu.org': API_INSTALLED,
+    'kubectl delete -k manifests/registration': API_INSTALLED,
+    'kubectl delete -k manifests/overlays/api': API_INSTALLED,
+    'kubectl create -f checkpoint.yaml --dry-run=server': { test: API, as: "'--dry-run=server'" },
+    'kubectl create -f checkpoint.yaml': { test: 'test/node/api.test.ts', as: "await create('shop'" },
+    'kubectl create --raw /apis/checkpoint.criu.org/v1alpha1/namespaces/shop/pods/cart/checkpoint -f - <<< \'{"spec":{"containerName":"main"}}\'':
+      { test: 'test/node/api.test.ts', as: "'create', '--raw', raw, '-f', '-'" },
+    'kubectl label ckpt -n shop cart-main-ca12a60bd1f73cbf checkpoint.criu.org/pinned=true': {
+      test: 'test/node/api.test.ts',
+      as: "label('checkpoint.criu.org/pinned=true')",
+    },
+    'kubectl label ckpt -n shop cart-main-ca12a60bd1f73cbf checkpoint.criu.org/pinned-': {
+      test: 'test/node/api.test.ts',
+      as: "label('checkpoint.criu.org/pinned-')",
+    },
+    'kubectl delete ckpt -n shop cart-main-ca12a60bd1f73cbf': {
+      test: 'test/node/api.test.ts',
+      as: "'delete', 'ckpt'",
+    },
+  },
   'docs/guide/cert-manager.md': {
     'kubectl apply -k .': { test: 'test/e2e/cert-manager.test.ts', as: 'overlays/cert-manager' },
   },
@@ -86,6 +117,7 @@ export const RUN_BY: Readonly<Record<string, Readonly<Record<string, RunBy>>>> =
     'kubectl rollout status -n checkpoint-warden deployment/webhook': ON_NODES,
     'kubectl rollout status -n checkpoint-warden daemonset/collector': ON_NODES,
     'kubectl get ckn': ON_NODES,
+    'kubectl get cro -A': ON_NODES,
     'kubectl delete -k .': ON_NODES,
   },
   'docs/guide/public-operator.md': {
@@ -99,6 +131,10 @@ export const RUN_BY: Readonly<Record<string, Readonly<Record<string, RunBy>>>> =
       OPERATOR,
     'checkpoint-warden gc --directory /var/lib/kubelet/checkpoints --state-directory /var/lib/checkpoint-warden --kubeconfig "$KUBECONFIG" --once':
       OPERATOR,
+  },
+  'docs/guide/status.md': {
+    'kubectl annotate cro -n shop tight --overwrite checkpoint.criu.org/confirm="$(kubectl get cro -n shop tight -o jsonpath=\'{.status.confirming.digests}\')"':
+      { test: 'test/e2e/status/status.test.ts', as: 'annotate cro -n shop quotas' },
   },
   'docs/operations/README.md': {
     'kubectl get checkpointrestoreoperators -A -o yaml > policies.yaml': IN_CLUSTER,
@@ -114,7 +150,7 @@ export const RUN_BY: Readonly<Record<string, Readonly<Record<string, RunBy>>>> =
     'kubectl logs -n checkpoint-warden daemonset/collector': ON_NODES,
   },
   'docs/operations/alerts.md': {
-    'kubectl annotate checkpointrestoreoperators "$NAME" -n "$NAMESPACE" --overwrite checkpoint.criu.org/confirm="$DIGEST"':
+    'kubectl get cro -n "$NAMESPACE" "$NAME" -o jsonpath=\'{.status.conditions[?(@.type=="Confirming")].message}\'':
       IN_CLUSTER,
     'kubectl get pods -n checkpoint-warden -o wide -l app.kubernetes.io/component=collector': IN_CLUSTER,
   },

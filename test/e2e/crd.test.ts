@@ -337,13 +337,19 @@ test('the status is a subresource of its own', async () => {
   assert.match(twice.stderr, /Duplicate value: {"type":"Conflicted"}/);
 });
 
-test('kubectl get shows directory, limits and age', async () => {
+test('kubectl get shows conditions, totals and age, and wide the directory and limits', async () => {
   const globalPolicy = { maxCheckpointsPerContainer: 10, timeThreshold: '40d' };
   const spec = { checkpointDirectory: '/var/lib/kubelet/checkpoints', globalPolicy };
   await plane.apply(JSON.stringify(resource(spec, 'columns')));
-  const lines = (await kubectl('get', 'cro', 'columns', '-n', 'team')).trimEnd().split('\n');
-  assert.match(lines[0] ?? '', /^NAME +DIRECTORY +PER-CONTAINER +OLDER-THAN +CONFLICTED +AGE$/);
-  assert.match(lines[1] ?? '', /^columns +\/var\/lib\/kubelet\/checkpoints +10 +40d +\d+s$/);
+  const shown = ['get', 'cro', 'columns', '-n', 'team'];
+  const [header] = (await kubectl(...shown)).split('\n');
+  assert.equal(
+    header?.trim().replace(/ +/g, ' '),
+    'NAME ACCEPTED CONFLICTED ENFORCED CONFIRMING ARCHIVES SIZE AGE',
+  );
+  const lines = (await kubectl(...shown, '-o', 'wide')).trimEnd().split('\n');
+  assert.match(lines[0] ?? '', / AGE +NODES +DIRECTORY +PER-CONTAINER +OLDER-THAN$/);
+  assert.match(lines[1] ?? '', /^columns +\d+s +\/var\/lib\/kubelet\/checkpoints +10 +40d$/);
 });
 
 test('kubectl explain shows what the fields mean', async () => {

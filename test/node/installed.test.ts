@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parse, parseAllDocuments, stringify } from 'yaml';
-import { fieldsOf } from '../../policy/json.ts';
+import { fieldsOf, own } from '../../policy/json.ts';
 import { call } from '../cli/call.ts';
 import { eventually } from '../cluster/eventually.ts';
 import { findProductImage, productImage } from '../cluster/image/image.ts';
@@ -150,6 +150,24 @@ test('a checkpoint by the door of each node and by the gateway, and none beyond 
       );
     }
   }, 40_000);
+});
+
+test("each node keeps its audit records beside its collector's state", async () => {
+  for (const { checkpointDirectory } of cluster.nodes) {
+    const file = join(checkpointDirectory, '.checkpoint-warden', 'audit.jsonl');
+    await eventually(async () => {
+      const records: unknown[] = (await readFile(file, 'utf8'))
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line));
+      const operations = records.map((each) => String(own(fieldsOf(each), 'operation')));
+      const requests = ['request', 'request', 'request', 'request'];
+      assert.deepEqual(operations.toSorted(), ['create', 'create', ...requests]);
+      for (const each of records) {
+        assert.deepEqual(Object.keys(fieldsOf(each)), ['operation', 'timestamp', 'resource', 'metadata']);
+      }
+    }, 20_000);
+  }
 });
 
 /** Of one of the webhook's pods. */

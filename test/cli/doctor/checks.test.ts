@@ -180,6 +180,13 @@ test('every right that the doctor asks for is one of the manifests', () => {
   }
 });
 
+test('wide names what is counted', () => {
+  const check = { name: 'x', verdict: 'ok', message: 'm', remedy: null, details: ['one', 'two'] } as const;
+  const output = { write: () => {}, isTerminal: false, hasColour: false, width: null };
+  assert.doesNotMatch(renderChecks([check], output), /one/);
+  assert.match(renderChecks([check], output, true), /\n\nx\n {2}one\n {2}two\n\n1 ok\n$/);
+});
+
 test('names from the cluster cannot move the cursor', () => {
   const check = { name: 'x', verdict: 'fail', message: 'a\u001b[2Jb', remedy: 'c\rd', details: [] } as const;
   const output = { write: () => {}, isTerminal: false, hasColour: false, width: null };

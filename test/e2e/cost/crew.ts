@@ -1,3 +1,4 @@
+import { prepareSchedules } from '../../../cli/schedules.ts';
 import { startCollector } from '../../../gc/main.ts';
 import { checkpointNodeWriter } from '../../../kube/checkpoint-nodes.ts';
 import { createClient } from '../../../kube/client.ts';
@@ -44,6 +45,14 @@ async function start({ node, kubeconfig, directory, state }: Member, startWithin
   const told = (is: 'ready' | 'told') =>
     say({ node, is, at: Date.now(), policies: source.resources().length });
   source.onChange(() => told('told'));
+  // As in a DaemonSet with a door, but for running them: nobody has made one.
+  await prepareSchedules(
+    client,
+    node,
+    { url: 'https://127.0.0.1:9', files: { ca: '', token: '' } },
+    log,
+    startWithinMs,
+  );
   await startCollector({
     ...{ directory, source, log, nodeName: node, stateDirectory: state, lockDirectory: null, dryRun: false },
     // Each has a directory of its own, on one machine.

@@ -36,7 +36,7 @@ after(async () => {
 async function typed(path: string, command: string): Promise<string> {
   assert.ok(runBy(path, HERE).includes(command), `${command} is not in ${path}`);
   run.add(`${path}: ${command}`);
-  const shell = `cd '${scratch}' && ln -sfn '${ROOT}/examples' examples && export KUBECONFIG='${plane.kubeconfig}' PATH='${dirname(plane.kubectlProgram)}':"$PATH" NAME=team-shop NAMESPACE=checkpoint-warden DIGEST=0123456789ab && ${command}`;
+  const shell = `cd '${scratch}' && ln -sfn '${ROOT}/examples' examples && export KUBECONFIG='${plane.kubeconfig}' PATH='${dirname(plane.kubectlProgram)}':"$PATH" NAME=team-shop NAMESPACE=checkpoint-warden && ${command}`;
   const { status, stdout, stderr } = await runCommand('sh', ['-c', shell]);
   assert.equal(status, 0, `${command}: ${stderr}`);
   return stdout + stderr;
@@ -71,19 +71,9 @@ test('operations: what to look at first', async () => {
   await typed(page, 'kubectl get pods -n checkpoint-warden -o wide');
 });
 
-test('alerts: a plan is confirmed, and collectors are listed', async () => {
+test('alerts: what there is to confirm, and the collectors', async () => {
   const page = 'docs/operations/alerts.md';
   for (const command of runBy(page, HERE)) await typed(page, command);
-  const confirmed = [
-    'get',
-    'cro',
-    'team-shop',
-    '-n',
-    'checkpoint-warden',
-    '-o',
-    'jsonpath={.metadata.annotations}',
-  ];
-  assert.match((await plane.kubectl(confirmed)).stdout, /"checkpoint\.criu\.org\/confirm":"0123456789ab"/);
 });
 
 test('nothing that this test stands for was left out', () => {

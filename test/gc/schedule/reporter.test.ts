@@ -47,7 +47,7 @@ class Shared {
         },
       },
       nodes: { get: async (each) => (this.gone.has(each) ? null : { unschedulable: false }) },
-      current: (): Reported[] => [{ schedule, memory, entry: entry(), seen: this.seen }],
+      current: (): Reported[] => [{ schedule, own: { memory, entry: entry() }, seen: this.seen }],
       ...{ clock, random: () => this.#random(), onFailure() {} },
       log: { info() {}, warn() {}, error() {} },
     });

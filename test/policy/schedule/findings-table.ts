@@ -147,6 +147,15 @@ export const ALONE: readonly Row[] = [
     /no value that a label can have/,
   ],
   [
+    'too many labels',
+    scheduleSpec({
+      selector: { matchLabels: Object.fromEntries(Array.from({ length: 1_001 }, (_, n) => [`l${n}`, ''])) },
+    }),
+    'tooManyEntries',
+    'spec.selector.matchLabels',
+    /more than 1,000 entries/,
+  ],
+  [
     'In without values',
     scheduleSpec({ selector: { matchExpressions: [{ key: 'app', operator: 'In' }] } }),
     'badSelector',

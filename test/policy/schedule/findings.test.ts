@@ -155,3 +155,17 @@ test('another namespace is the administrator’s', () => {
   assert.equal(readSchedule(own).schedule?.authority, 'tenant');
   assert.equal(readSchedule(other).schedule?.authority, 'administrator');
 });
+
+test('of many large schedules in one namespace a thousand are compared', () => {
+  const values = Array.from({ length: 100 }, (_, index) => `v${index}`);
+  const matchExpressions = values.map(() => ({ key: 'app', operator: 'NotIn', values }));
+  const large = schedule(scheduleSpec({ selector: { matchExpressions } }), { name: 'large' });
+  const others = Array.from({ length: 5_000 }, () => large);
+  const document = scheduleDocument(scheduleSpec({ selector: { matchExpressions } }));
+  const { findings } = judgeSchedule(document, { policies: null, schedules: others });
+  assert.deepEqual(
+    findings.map((each) => each.code),
+    ['overlappingSchedules'],
+  );
+  assert.match(formatFinding(findings[0] ?? assert.fail()), /and 997 more/);
+});

@@ -35,12 +35,17 @@ export interface ListingOptions {
   readonly signal: AbortSignal;
   /** A node that did not answer at first. */
   readonly onSilent: (node: string, error: unknown) => void;
+  /** Nodes that were silent a moment ago: they have a part of the time. */
+  readonly wereSilent?: ReadonlySet<string>;
+  readonly onAnswer?: (node: string) => void;
 }
 
 /** Archives that the gateway holds for one list at a time, of all nodes together. */
 const MOST_HELD = 4_000;
 const LEAST_OF_NODE = 16;
 const NODES_AT_ONCE = 32;
+/** Of the time of others, for a node that did not answer before. */
+const SILENT_SHARE = 1 / 6;
 
 /** One node's part of a list: a page of it at a time. */
 interface Source {
@@ -114,6 +119,7 @@ export class Listing {
     const { after, onSilent, signal } = this.#options;
     try {
       const page = await this.#fetch(place, startFor(place.node, after));
+      this.#options.onAnswer?.(place.node);
       this.version = Math.min(this.version ?? page.version, page.version);
       const items = page.items.filter((each) => after === null || isBehind(each, place.node, after));
       const source = { place, items, next: 0, more: page.more };
@@ -147,7 +153,9 @@ export class Listing {
   }
 
   async #fetch(place: NodePlace, after: ListPosition | null): Promise<ArchivePage> {
-    const { nodes, namespace, pod, deadlineMs, signal } = this.#options;
+    const { nodes, namespace, pod, signal, wereSilent } = this.#options;
+    const share = wereSilent?.has(place.node) ? SILENT_SHARE : 1;
+    const deadlineMs = Math.ceil(share * this.#options.deadlineMs);
     const late = AbortSignal.timeout(deadlineMs);
     const where = { ...(namespace !== undefined && { namespace }), ...(pod !== undefined && { pod }) };
     const route = { kind: 'list', limit: this.#chunk, after, ...where } as const;

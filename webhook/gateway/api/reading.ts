@@ -50,6 +50,8 @@ interface Selection {
 /** Reads checkpoints from the nodes: one, lists in pages, and watches. */
 export class Reading {
   readonly #options: ReadingOptions;
+  /** Nodes that did not answer the last list. */
+  readonly #silent = new Set<string>();
 
   constructor(options: ReadingOptions) {
     this.#options = options;
@@ -218,7 +220,13 @@ export class Reading {
       ...{ nodes, after, limit, deadlineMs, signal, ...narrowed },
       onSilent: (node, err) => {
         silent.push(node);
-        log.warn({ node, err }, 'a node does not tell of its archives, and is left out of a list');
+        if (!this.#silent.has(node))
+          log.warn({ node, err }, 'a node does not tell of its archives: lists go without');
+        this.#silent.add(node);
+      },
+      wereSilent: this.#silent,
+      onAnswer: (node) => {
+        if (this.#silent.delete(node)) log.info({ node }, 'a node tells of its archives again');
       },
     });
     await listing.open();

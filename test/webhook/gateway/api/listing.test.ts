@@ -120,6 +120,24 @@ describe('10,000 archives on two nodes', () => {
   });
 });
 
+it('a node that was silent a moment ago has a part of the time', async () => {
+  const asked = new Map<string, number>();
+  const listing = new Listing({
+    nodes: {
+      nodes: () => ['node1', 'node2'].map((node) => ({ node, address: node })),
+      async ask({ node }, _route, _actor, waitMs) {
+        asked.set(node, waitMs);
+        return { value: { version: 1, items: [], more: false }, headers: {} };
+      },
+    },
+    ...{ after: null, limit: 1, deadlineMs: 3_000, signal: AbortSignal.timeout(5_000) },
+    wereSilent: new Set(['node2']),
+    onSilent: () => assert.fail(),
+  });
+  await listing.open();
+  assert.deepEqual(Object.fromEntries(asked), { node1: 3_000, node2: 500 });
+});
+
 describe('nodes that do not answer', () => {
   it('are named, and the others are shown; when none is left, that is an error', async () => {
     const [one, two] = kit.nodes;
@@ -128,6 +146,9 @@ describe('nodes that do not answer', () => {
     const { names } = await page('limit=10&fieldSelector=metadata.namespace%3Dfarm');
     assert.equal(names.length, 10);
     assert.ok(names.every((each) => each.endsWith('-node1')));
+    // It is told of once.
+    await page('limit=1');
+    assert.equal(kit.errors.filter((each) => each.startsWith('a node does not tell')).length, 1);
     one.silent = true;
     const { status, body } = await kit.ask(`${BASE}/checkpoints?limit=1`);
     assert.deepEqual([status, /nodes node1, node2 do not answer/.test(body)], [503, true], body);

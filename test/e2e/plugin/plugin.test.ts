@@ -2,101 +2,22 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, symlink } from 'node:fs/promises';
-import { delimiter, dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { parse, stringify } from 'yaml';
-import { ROOT } from '../cli/call.ts';
-import { eventually } from '../cluster/eventually.ts';
-import { archiveOf, fileOf, startTestNode, type TestNode } from '../gc/door/archives/node.ts';
-import { type ApiCluster, DOOR_NAME, startApiCluster } from './api/cluster.ts';
+import { ROOT } from '../../cli/call.ts';
+import { eventually } from '../../cluster/eventually.ts';
+import { archiveOf, fileOf } from '../../gc/door/archives/node.ts';
+import { type PluginCluster, POLICY, startPluginCluster } from './kit.ts';
 
-/** kubectl as it is, with the plugin on its PATH; a real API server, the aggregated API, and two real collectors. */
-let cluster: ApiCluster;
-let bin: string;
-const nodes: TestNode[] = [];
-
-const PROGRAMS = ['kubectl-checkpoint', 'kubectl_complete-checkpoint'];
-const ESCAPE = '\u001b';
-const POLICY = { namespace: 'shop', maxCheckpoints: 3 };
+let kit: PluginCluster;
 
 before(async () => {
-  cluster = await startApiCluster({ deadlineMs: 1_000, bookmarkMs: 500 });
-  bin = join(cluster.plane.directory, 'bin');
-  await mkdir(bin);
-  for (const name of PROGRAMS) await symlink(join(ROOT, 'cli', `${name}.js`), join(bin, name));
-  for (const [name, address] of [
-    ['node1', '127.0.0.2'],
-    ['node2', '127.0.0.3'],
-  ] as const) {
-    const node = await startTestNode({
-      ...{ name, authority: cluster.authority, host: DOOR_NAME, listen: address, port: cluster.doorPort },
-      spec: { namespacePolicies: [POLICY, { namespace: 'full', maxCheckpoints: 1, whenFull: 'RejectNew' }] },
-      files: {
-        [fileOf('shop', 'cart', 1)]: archiveOf('shop', 'cart'),
-        [fileOf('shop', 'cart', 2)]: archiveOf('shop', 'cart', 'main', 20_000),
-        [fileOf('farm', `cow-${name}`, 1)]: archiveOf('farm', `cow-${name}`),
-        [fileOf('full', 'tub', 1)]: archiveOf('full', 'tub'),
-      },
-    });
-    nodes.push(node);
-    await cluster.addNode(name, address);
-  }
-  await cluster.addPod('shop', 'cart', 'node1');
-  await cluster.addPod('full', 'tub', 'node2');
-  await cluster.kubectl('create', 'namespace', 'farm');
+  kit = await startPluginCluster();
 });
-after(async () => {
-  for (const node of nodes) await node.stop();
-  await cluster?.[Symbol.asyncDispose]();
-});
+after(() => kit?.stop());
 
-function environment(kubeconfig = cluster.plane.kubeconfig): NodeJS.ProcessEnv {
-  const { directory } = cluster.plane;
-  const path = [bin, dirname(process.execPath), process.env.PATH].join(delimiter);
-  return {
-    PATH: path,
-    HOME: directory,
-    KUBECONFIG: kubeconfig,
-    KUBECACHEDIR: join(directory, 'plugin-cache'),
-  };
-}
-
-interface Outcome {
-  readonly status: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function start(args: readonly string[], env = environment()) {
-  const child = spawn(cluster.plane.kubectlProgram, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
-  const outcome = { status: null as number | null, stdout: '', stderr: '' };
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    outcome.stdout += text;
-  });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    outcome.stderr += text;
-  });
-  const done = once(child, 'close').then(() => Object.assign(outcome, { status: child.exitCode }));
-  return { outcome, done, stop: () => child.kill('SIGINT') };
-}
-
-async function plugin(...args: string[]): Promise<Outcome> {
-  return start(['checkpoint', ...args]).done;
-}
-
-/** Standard output of a call that has to succeed. */
-async function shown(...args: string[]): Promise<string> {
-  const { status, stdout, stderr } = await plugin(...args);
-  assert.equal(status, 0, `kubectl checkpoint ${args.join(' ')}: ${stderr}`);
-  return stdout;
-}
-
-/** Names, by what `-o name` prints. */
-async function names(...args: string[]): Promise<string[]> {
-  const lines = (await shown('ls', '-o', 'name', ...args)).split('\n').filter(Boolean);
-  return lines.map((each) => each.replace(/^checkpoint\.checkpoint\.criu\.org\//, ''));
-}
+const ESCAPE = '\u001b';
 
 function rows(text: string): string[][] {
   const [, ...lines] = text.trimEnd().split('\n');
@@ -105,24 +26,24 @@ function rows(text: string): string[][] {
 
 suite('kubectl checkpoint, by a real kubectl', { concurrency: false }, () => {
   test('kubectl finds it, without a warning', async () => {
-    const { stdout, stderr } = await start(['plugin', 'list', '--name-only']).done;
+    const { stdout, stderr } = await kit.start(['plugin', 'list', '--name-only']).done;
     assert.match(stdout, /^kubectl-checkpoint$/m);
     assert.doesNotMatch(stderr, /checkpoint.*(?:not executable|overshadowed)/);
-    assert.match(await shown('--help'), /^Usage: kubectl checkpoint /);
+    assert.match(await kit.shown('--help'), /^Usage: kubectl checkpoint /);
   });
 
   test('without the API it says what to install', async () => {
-    const { status, stderr, stdout } = await plugin('ls', '-A');
+    const { status, stderr, stdout } = await kit.plugin('ls', '-A');
     assert.deepEqual([status, stdout], [1, '']);
     assert.equal(
       stderr.split('\n')[0],
       'error: the API checkpoint.criu.org/v1alpha1 is not installed in this cluster; install it: kubectl apply -k manifests/overlays/api, then kubectl apply -k manifests/registration',
     );
-    await cluster.register();
+    await kit.cluster.register();
   });
 
   test('ls lists those of all nodes, in columns', async () => {
-    const all = await shown('ls', '-A');
+    const all = await kit.shown('ls', '-A');
     assert.match(all, /^NAMESPACE +NAME +POD +CONTAINER +NODE +SIZE +AGE +POLICY +VERDICT\n/);
     assert.deepEqual(
       rows(all)
@@ -141,33 +62,35 @@ suite('kubectl checkpoint, by a real kubectl', { concurrency: false }, () => {
         'shop cart main node2 namespace/shop keep',
       ],
     );
-    assert.equal(rows(await shown('ls', '-n', 'shop')).length, 4);
-    const { stdout, stderr } = await plugin('ls', '-n', 'empty');
+    assert.equal(rows(await kit.shown('ls', '-n', 'shop')).length, 4);
+    const { stdout, stderr } = await kit.plugin('ls', '-n', 'empty');
     assert.deepEqual([stdout, stderr], ['', 'No checkpoints found in empty namespace.\n']);
   });
 
   test('ls sorts, selects and goes wide', async () => {
-    const sizes = rows(await shown('ls', '-A', '--sort-by', 'size')).map((row) => row[5]);
+    const sizes = rows(await kit.shown('ls', '-A', '--sort-by', 'size')).map((row) => row[5]);
     assert.deepEqual(sizes.slice(0, 2), [sizes[0], sizes[0]]);
     assert.match(sizes[0] ?? '', /^[23]\d(\.\d)?Ki$/);
-    const byField = rows(await shown('ls', '-A', '--sort-by', '{.status.sizeBytes}')).map((row) => row[5]);
+    const byField = rows(await kit.shown('ls', '-A', '--sort-by', '{.status.sizeBytes}')).map(
+      (row) => row[5],
+    );
     assert.deepEqual(byField.slice(-2), sizes.slice(0, 2));
     const selected = ['-A', '--field-selector', 'spec.nodeName=node2,spec.podName=cart'];
-    assert.equal(rows(await shown('ls', ...selected)).length, 2);
+    assert.equal(rows(await kit.shown('ls', ...selected)).length, 2);
     assert.match(
-      await shown('ls', ...selected, '-o', 'wide'),
+      await kit.shown('ls', ...selected, '-o', 'wide'),
       /checkpoint-cart_shop-main-\S+\.tar +containerd/,
     );
-    const { status, stderr } = await plugin('ls', '-A', '--field-selector', 'a=b');
+    const { status, stderr } = await kit.plugin('ls', '-A', '--field-selector', 'a=b');
     assert.equal(status, 1);
     assert.match(stderr, /^error: the field selector "a=b" is none that is supported/);
   });
 
   test('ls has forms for programs, which kubectl itself can read', async () => {
-    const list: unknown = JSON.parse(await shown('ls', '-n', 'shop', '-o', 'json'));
-    assert.deepEqual(parse(await shown('ls', '-n', 'shop', '-o', 'yaml')), list);
-    const [name = ''] = await names('-n', 'shop');
-    const byKubectl = await cluster.kubectl(
+    const list: unknown = JSON.parse(await kit.shown('ls', '-n', 'shop', '-o', 'json'));
+    assert.deepEqual(parse(await kit.shown('ls', '-n', 'shop', '-o', 'yaml')), list);
+    const [name = ''] = await kit.names('-n', 'shop');
+    const byKubectl = await kit.cluster.kubectl(
       'get',
       `checkpoint.checkpoint.criu.org/${name}`,
       '-n',
@@ -179,16 +102,16 @@ suite('kubectl checkpoint, by a real kubectl', { concurrency: false }, () => {
   });
 
   test('create takes one, and says what it is', async () => {
-    const before = await names('-n', 'shop');
-    const dry = await plugin('create', 'cart', '-n', 'shop', '--dry-run');
+    const before = await kit.names('-n', 'shop');
+    const dry = await kit.plugin('create', 'cart', '-n', 'shop', '--dry-run');
     assert.equal(dry.status, 0, dry.stderr);
     assert.match(dry.stdout, /created \(server dry run\)$/m);
     assert.match(dry.stderr, /^Warning: a checkpoint would be taken: /);
-    assert.deepEqual(await names('-n', 'shop'), before);
-    const made = await shown('create', 'pod/cart', '-n', 'shop', '--timeout', '1m');
+    assert.deepEqual(await kit.names('-n', 'shop'), before);
+    const made = await kit.shown('create', 'pod/cart', '-n', 'shop', '--timeout', '1m');
     assert.match(made, /^checkpoint\.checkpoint\.criu\.org\/\S+ created \(\S+ on node1, \S+\)$/m);
     const now = await eventually(async () => {
-      const there = await names('-n', 'shop');
+      const there = await kit.names('-n', 'shop');
       assert.equal(there.filter((each) => !before.includes(each)).length, 1);
       return there;
     });
@@ -216,7 +139,7 @@ suite('kubectl checkpoint, by a real kubectl', { concurrency: false }, () => {
   ];
   for (const [args, status, told] of REFUSED) {
     test(`in one sentence: ${args}`, async (t) => {
-      const outcome = await plugin(...args.split(' '));
+      const outcome = await kit.plugin(...args.split(' '));
       t.diagnostic(outcome.stderr.trim());
       assert.match(outcome.stderr, told);
       assert.deepEqual([outcome.status, outcome.stdout], [status, '']);
@@ -226,39 +149,32 @@ suite('kubectl checkpoint, by a real kubectl', { concurrency: false }, () => {
   }
 
   test('pin holds, unpin lets go, each of several', async () => {
-    const [one = '', two = ''] = await names('-n', 'shop');
-    const held = await shown('pin', one, `checkpoint/${two}`, '-n', 'shop');
+    const [one = '', two = ''] = await kit.names('-n', 'shop');
+    const held = await kit.shown('pin', one, `checkpoint/${two}`, '-n', 'shop');
     assert.equal(held.match(/ pinned$/gm)?.length, 2);
     const selector = ['-n', 'shop', '-l', 'checkpoint.criu.org/pinned=true'];
-    assert.deepEqual((await names(...selector)).toSorted(), [one, two].toSorted());
-    assert.match(await shown('ls', ...selector), /keep, pinned/);
-    const mixed = await plugin('unpin', one, 'nobody', '-n', 'shop', '-o', 'name');
+    assert.deepEqual((await kit.names(...selector)).toSorted(), [one, two].toSorted());
+    assert.match(await kit.shown('ls', ...selector), /keep, pinned/);
+    const mixed = await kit.plugin('unpin', one, 'nobody', '-n', 'shop', '-o', 'name');
     assert.equal(mixed.status, 1);
     assert.equal(mixed.stdout, `checkpoint.checkpoint.criu.org/${one}\n`);
     assert.match(mixed.stderr, /"nobody" not found/);
-    await shown('unpin', two, '-n', 'shop');
-    assert.deepEqual(await names(...selector), []);
+    await kit.shown('unpin', two, '-n', 'shop');
+    assert.deepEqual(await kit.names(...selector), []);
   });
 
   test('plan tells what would go, with rule and reason, and can be piped into pin', async () => {
-    assert.match(await shown('plan', '-n', 'farm'), /^nothing would be deleted of 2 archives/);
+    assert.match(await kit.shown('plan', '-n', 'farm'), /^nothing would be deleted of 2 archives/);
     // Its collector waits for confirmation, so that its plan can be looked at.
-    const node = await startTestNode({
-      ...{ name: 'brimful', authority: cluster.authority, host: DOOR_NAME },
-      ...{ listen: '127.0.0.5', port: cluster.doorPort },
-      spec: {
-        circuitBreaker: { maxShare: '1%', minArchives: 1 },
-        namespacePolicies: [{ namespace: 'brim', maxCheckpoints: 1 }],
-      },
-      files: Object.fromEntries(
-        [1, 2, 3].map((each) => [fileOf('brim', 'cup', each), archiveOf('brim', 'cup')]),
-      ),
-    });
-    nodes.push(node);
-    await cluster.addNode('brimful', '127.0.0.5');
-    await cluster.kubectl('create', 'namespace', 'brim');
+    const spec = {
+      circuitBreaker: { maxShare: '1%', minArchives: 1 },
+      namespacePolicies: [{ namespace: 'brim', maxCheckpoints: 1 }],
+    };
+    const archives = [1, 2, 3].map((each) => ['brim', 'cup', each] as const);
+    await kit.addCollector('brimful', '127.0.0.5', spec, archives);
+    await kit.cluster.kubectl('create', 'namespace', 'brim');
     const text = await eventually(async () => {
-      const plan = await shown('plan', '-n', 'brim');
+      const plan = await kit.shown('plan', '-n', 'brim');
       assert.match(plan, /\n2 of 3 archives \(\S+\) would be deleted, which frees \S+\n$/);
       return plan;
     });
@@ -267,7 +183,7 @@ suite('kubectl checkpoint, by a real kubectl', { concurrency: false }, () => {
       text,
       /\nbrim +cup\S+ +brimful +\S+ +\S+ +count +namespace\/brim +namespace brim has 3 archives/,
     );
-    const { decisions, totals } = JSON.parse(await shown('plan', '-A', '-o', 'json'));
+    const { decisions, totals } = JSON.parse(await kit.shown('plan', '-A', '-o', 'json'));
     assert.deepEqual([totals.deletions, totals.withoutVerdict], [2, 0]);
     assert.equal(decisions.length, totals.archives);
     assert.deepEqual(Object.keys(decisions[0]), [
@@ -285,33 +201,37 @@ suite('kubectl checkpoint, by a real kubectl', { concurrency: false }, () => {
         'container',
       ],
     ]);
-    const named = (await shown('plan', '-n', 'brim', '-o', 'name')).trim().split('\n');
+    const named = (await kit.shown('plan', '-n', 'brim', '-o', 'name')).trim().split('\n');
     assert.match(
-      await shown('explain', named[0] ?? '', '-n', 'brim'),
+      await kit.shown('explain', named[0] ?? '', '-n', 'brim'),
       /\nVerdict: +delete \(count\)\nReason: +namespace brim/,
     );
-    await shown('pin', ...named, '-n', 'brim');
+    await kit.shown('pin', ...named, '-n', 'brim');
     // What is held still counts: now the newest one has to go.
     assert.match(
-      await shown('plan', '-n', 'brim'),
+      await kit.shown('plan', '-n', 'brim'),
       /\n1 of 3 archives \(\S+\) would be deleted, .*; 2 pinned\n$/,
     );
   });
 
   test('explain tells policy, limits, reason and siblings', async () => {
     const name = 'quotas';
-    await cluster.kubectl('apply', '-f', join(ROOT, 'manifests/base/crd.yaml'));
-    await cluster.kubectl('wait', '--for=condition=Established', 'crd/checkpointrestoreoperators.criu.org');
+    await kit.cluster.kubectl('apply', '-f', join(ROOT, 'manifests/base/crd.yaml'));
+    await kit.cluster.kubectl(
+      'wait',
+      '--for=condition=Established',
+      'crd/checkpointrestoreoperators.criu.org',
+    );
     const annotations = { 'checkpoint.criu.org/authority': 'administrator' };
-    await cluster.plane.apply(
+    await kit.cluster.plane.apply(
       stringify({
         ...{ apiVersion: 'criu.org/v1', kind: 'CheckpointRestoreOperator' },
         metadata: { name, namespace: 'checkpoint-warden', annotations },
         spec: { namespacePolicies: [POLICY] },
       }),
     );
-    const [first = ''] = await names('-n', 'shop');
-    const text = await shown('explain', first, '-n', 'shop');
+    const [first = ''] = await kit.names('-n', 'shop');
+    const text = await kit.shown('explain', first, '-n', 'shop');
     assert.match(
       text,
       new RegExp(`^Name: +${first}\nContainer: +shop/cart/main\nArchive: +checkpoint-cart_shop-main-`),
@@ -323,42 +243,42 @@ suite('kubectl checkpoint, by a real kubectl', { concurrency: false }, () => {
     assert.match(text, /\nVerdict: +keep\nReason: +\S.*\n/);
     assert.match(text, new RegExp(`\nSiblings, the newest first:\n +NAME .*\n(?:.*\n)*\\* +${first} `));
     assert.match(text, new RegExp(`kubectl checkpoint pin ${first} -n shop\n$`));
-    const { policies, siblings } = JSON.parse(await shown('explain', first, '-n', 'shop', '-o', 'json'));
+    const { policies, siblings } = JSON.parse(await kit.shown('explain', first, '-n', 'shop', '-o', 'json'));
     assert.equal(policies[0].resource, 'checkpoint-warden/quotas');
     assert.ok(siblings.length >= 4);
   });
 
   test('top sums up, the most first', async () => {
-    const lines = rows(await shown('top', '-A'));
+    const lines = rows(await kit.shown('top', '-A'));
     assert.deepEqual(lines.map(([name]) => name).toSorted(), ['brim', 'farm', 'full', 'shop']);
     assert.equal(lines[0]?.[0], 'shop');
     const shares = lines.map((line) => Number.parseInt(line[3] ?? '', 10));
     assert.ok(Math.abs(shares.reduce((sum, each) => sum + each, 0) - 100) <= 2, String(shares));
-    const byNode = rows(await shown('top', '-A', '--by', 'node')).map(([name]) => name);
+    const byNode = rows(await kit.shown('top', '-A', '--by', 'node')).map(([name]) => name);
     assert.deepEqual(byNode.toSorted(), ['brimful', 'node1', 'node2']);
-    const { totals } = JSON.parse(await shown('top', '-n', 'shop', '--by', 'container', '-o', 'json'));
+    const { totals } = JSON.parse(await kit.shown('top', '-n', 'shop', '--by', 'container', '-o', 'json'));
     assert.ok(totals.archives >= 5);
   });
 
   test('a node that does not answer is named, the others are shown', async () => {
-    await cluster.addNode('node3', '127.0.0.4');
-    const { status, stdout, stderr } = await plugin('ls', '-A');
+    await kit.cluster.addNode('node3', '127.0.0.4');
+    const { status, stdout, stderr } = await kit.plugin('ls', '-A');
     assert.equal(status, 0);
     assert.match(stderr, /^Warning: node node3 does not answer: its checkpoints are not shown\n$/);
     assert.ok(rows(stdout).length >= 9);
-    await cluster.kubectl('delete', 'node', 'node3');
+    await kit.cluster.kubectl('delete', 'node', 'node3');
   });
 
   test('ls --watch prints what comes and what goes', async () => {
-    const watching = start(['checkpoint', 'ls', '-n', 'farm', '--watch']);
+    const watching = kit.start(['checkpoint', 'ls', '-n', 'farm', '--watch']);
     await eventually(async () => assert.equal(rows(watching.outcome.stdout).length, 2));
-    nodes[1]?.put(fileOf('farm', 'calf', 7), archiveOf('farm', 'calf'));
+    kit.nodes[1]?.put(fileOf('farm', 'calf', 7), archiveOf('farm', 'calf'));
     await eventually(
       async () => assert.match(watching.outcome.stdout, /\n\S*calf\S* +calf +main +node2 /),
       20_000,
     );
-    const [name = ''] = (await names('-n', 'farm')).filter((each) => each.includes('calf'));
-    await cluster.kubectl('delete', 'checkpoint', name, '-n', 'farm');
+    const [name = ''] = (await kit.names('-n', 'farm')).filter((each) => each.includes('calf'));
+    await kit.cluster.kubectl('delete', 'checkpoint', name, '-n', 'farm');
     await eventually(async () => assert.match(watching.outcome.stdout, /calf .*delete \(gone\)/), 20_000);
     watching.stop();
     assert.equal((await watching.done).status, 0);
@@ -366,13 +286,13 @@ suite('kubectl checkpoint, by a real kubectl', { concurrency: false }, () => {
   });
 
   test('top --watch shows the sums anew, ls --watch has forms for programs', async () => {
-    const top = start(['checkpoint', 'top', '-n', 'farm', '--by', 'pod', '--watch']);
-    const ls = start(['checkpoint', 'ls', '-n', 'farm', '--watch', '-o', 'name']);
+    const top = kit.start(['checkpoint', 'top', '-n', 'farm', '--by', 'pod', '--watch']);
+    const ls = kit.start(['checkpoint', 'ls', '-n', 'farm', '--watch', '-o', 'name']);
     await eventually(async () => {
       assert.match(top.outcome.stdout, /farm\/cow-node1/);
       assert.match(ls.outcome.stdout, /cow-node2/);
     });
-    nodes[0]?.put(fileOf('farm', 'pig', 8), archiveOf('farm', 'pig'));
+    kit.nodes[0]?.put(fileOf('farm', 'pig', 8), archiveOf('farm', 'pig'));
     await eventually(async () => {
       assert.match(top.outcome.stdout, /farm\/pig +1 /);
       assert.match(ls.outcome.stdout, /\ncheckpoint\.checkpoint\.criu\.org\/pig-main-\S+\n$/);
@@ -382,21 +302,23 @@ suite('kubectl checkpoint, by a real kubectl', { concurrency: false }, () => {
   });
 
   test('somebody without rights is told by whom and which', async () => {
-    const jane = await cluster.plane.asUser('jane');
-    const { status, stderr } = await start(['checkpoint', 'ls', '-n', 'shop'], environment(jane)).done;
+    const jane = await kit.cluster.plane.asUser('jane');
+    const { status, stderr } = await kit.start(['checkpoint', 'ls', '-n', 'shop'], kit.environment(jane))
+      .done;
     assert.equal(status, 1);
     assert.match(
       stderr,
       /^error: .*User "jane" cannot list resource "checkpoints" .*; ask whoever administers/,
     );
-    const as = await plugin('ls', '-n', 'shop', '--as', 'jane');
+    const as = await kit.plugin('ls', '-n', 'shop', '--as', 'jane');
     assert.match(as.stderr, /User "jane" cannot list resource/);
-    const anonymous = await start(['checkpoint', 'ls', '-n', 'shop'], environment('/nowhere/config')).done;
+    const anonymous = await kit.start(['checkpoint', 'ls', '-n', 'shop'], kit.environment('/nowhere/config'))
+      .done;
     assert.match(anonymous.stderr, /^error: kubeconfig \/nowhere\/config cannot be used: it does not exist/);
   });
 
   test('a tenant sees his own namespace, and explain does without what he may not read', async () => {
-    await cluster.kubectl(
+    await kit.cluster.kubectl(
       'create',
       'role',
       'archives',
@@ -405,37 +327,45 @@ suite('kubectl checkpoint, by a real kubectl', { concurrency: false }, () => {
       '--verb=get,list,watch',
       '--resource=checkpoints.checkpoint.criu.org',
     );
-    await cluster.kubectl('create', 'rolebinding', 'archives', '-n', 'shop', '--role=archives', '--user=tim');
-    const tim = environment(await cluster.plane.asUser('tim'));
+    await kit.cluster.kubectl(
+      'create',
+      'rolebinding',
+      'archives',
+      '-n',
+      'shop',
+      '--role=archives',
+      '--user=tim',
+    );
+    const tim = kit.environment(await kit.cluster.plane.asUser('tim'));
     const listed = await eventually(async () => {
-      const outcome = await start(['checkpoint', 'ls', '-n', 'shop', '-o', 'name'], tim).done;
+      const outcome = await kit.start(['checkpoint', 'ls', '-n', 'shop', '-o', 'name'], tim).done;
       assert.equal(outcome.status, 0, outcome.stderr);
       return outcome.stdout;
     });
     const [first = ''] = listed.split('\n');
-    const text = (await start(['checkpoint', 'explain', first, '-n', 'shop'], tim).done).stdout;
+    const text = (await kit.start(['checkpoint', 'explain', first, '-n', 'shop'], tim).done).stdout;
     assert.match(text, /Policy: +namespace\/shop \(what it limits may not be read\)\n/);
-    assert.equal((await start(['checkpoint', 'ls', '-n', 'farm'], tim).done).status, 1);
-    const denied = await start(['checkpoint', 'create', 'cart', '-n', 'shop'], tim).done;
+    assert.equal((await kit.start(['checkpoint', 'ls', '-n', 'farm'], tim).done).status, 1);
+    const denied = await kit.start(['checkpoint', 'create', 'cart', '-n', 'shop'], tim).done;
     assert.match(denied.stderr, /cannot be seen without the right to get it; name one with -c/);
   });
 
   test('the doctor is the same one', async () => {
-    const { checks } = JSON.parse((await plugin('doctor', '-o', 'json')).stdout);
+    const { checks } = JSON.parse((await kit.plugin('doctor', '-o', 'json')).stdout);
     const byName = new Map(checks.map((each: { name: string }) => [each.name, each]));
     assert.match(JSON.stringify(byName.get('aggregated-api')), /v1alpha1 answers/);
   });
 
   test('on no terminal there is neither colour nor progress', async () => {
-    const { stdout, stderr } = await plugin('create', 'cart', '-n', 'shop');
+    const { stdout, stderr } = await kit.plugin('create', 'cart', '-n', 'shop');
     assert.ok(!/…/.test(stdout + stderr) && !(stdout + stderr).includes(ESCAPE));
   });
 
   test('on a terminal there are both', { skip: !existsSync('/usr/bin/script') }, async () => {
-    const { plane } = cluster;
+    const { plane } = kit.cluster;
     const call = `${plane.kubectlProgram} checkpoint create cart -n shop; ${plane.kubectlProgram} checkpoint ls -A`;
     const child = spawn('script', ['-qec', call, '/dev/null'], {
-      env: { ...environment(), TERM: 'xterm-256color', COLUMNS: '200' },
+      env: { ...kit.environment(), TERM: 'xterm-256color', COLUMNS: '200' },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     let text = '';
@@ -446,33 +376,4 @@ suite('kubectl checkpoint, by a real kubectl', { concurrency: false }, () => {
     assert.match(text, /checkpointing shop\/cart\/main … 0 s/);
     assert.ok(text.includes(`${ESCAPE}[1mNAMESPACE${ESCAPE}[22m`), text);
   });
-});
-
-const COMPLETIONS: readonly (readonly [words: string, told: RegExp, directive: number])[] = [
-  ['', /^create\ttake a checkpoint.*\n(?:.*\n)*doctor\t/, 4],
-  ['ex', /^explain\t/, 4],
-  ['ls --so', /^--sort-by\t/, 4],
-  ['ls -o ', /^table\nwide\njson\nyaml\nname\n/, 4],
-  ['ls --output=y', /^--output=yaml\n/, 4],
-  ['ls -n sh', /^shop\n/, 4],
-  ['ls -A --sort-by s', /^size\n/, 4],
-  ['ls --context ', /^test\n/, 4],
-  ['ls --kubeconfig ', /^:0/, 0],
-  ['create -n shop c', /^cart\n/, 4],
-  ['create cart -n shop -c ', /^main\n/, 4],
-  ['explain -n farm cow-node1', /^cow-node1\S*\tcow-node1\/main on node1\n/, 4],
-  ['pin -n full ', /^tub\S*\t.*\ntub\S*\t/, 4],
-  ['nonsense ', /^:4/, 4],
-  ['ls --context nowhere -n ', /^:4/, 4],
-];
-
-suite('completion, by a real kubectl', () => {
-  for (const [line, told, directive] of COMPLETIONS) {
-    test(`kubectl checkpoint ${line}`, async () => {
-      const words = line.split(' ');
-      const { stdout } = await start(['__complete', 'checkpoint', ...words]).done;
-      assert.match(stdout, told);
-      assert.match(stdout, new RegExp(`:${directive}\n`));
-    });
-  }
 });
