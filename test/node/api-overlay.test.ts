@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { stringify } from 'yaml';
 import { eventually } from '../cluster/eventually.ts';
 import { findProductImage, productImage } from '../cluster/image/image.ts';
@@ -12,6 +14,8 @@ import { usedRights } from './installed/rights.ts';
 
 const NAMESPACE = 'checkpoint-warden';
 const MANIFESTS = fileURLToPath(new URL('../../manifests', import.meta.url));
+const PLUGIN = fileURLToPath(new URL('../../cli/kubectl-checkpoint.js', import.meta.url));
+const run = promisify(execFile);
 const APISERVICE = 'apiservice/v1alpha1.checkpoint.criu.org';
 
 /** The overlay as it is applied: pods of the image, with the rights and the token of the manifests. */
@@ -82,6 +86,25 @@ test('a checkpoint is taken, listed, held and deleted, and no right was missing'
   ]) {
     assert.ok(used.has(right), right);
   }
+});
+
+test('the plugin takes, finds, pins and explains one', async (t) => {
+  const plugin = async (...args: string[]) => {
+    const env = { PATH: process.env.PATH, HOME: cluster.directory, KUBECONFIG: cluster.kubeconfig };
+    return (await run(process.execPath, [PLUGIN, ...args, '-n', 'shop'], { env })).stdout;
+  };
+  await plugin('create', 'cart');
+  const [name = ''] = (await plugin('ls', '-o', 'name'))
+    .trim()
+    .split('\n')
+    .map((each) => basename(each));
+  await plugin('pin', name);
+  const listed = await plugin('ls', '-o', 'wide');
+  t.diagnostic(listed);
+  assert.match(listed, new RegExp(`${name} +cart +main +node1`));
+  assert.match(await plugin('explain', name), /pin/i);
+  await plugin('unpin', name);
+  assert.match(await plugin('top'), /shop +1 /);
 });
 
 test('one of the two replicas is enough', async () => {
