@@ -42,7 +42,8 @@ export async function writeImages(busybox: string, archive: string): Promise<voi
     await copyFile(busybox, join(root, 'bin', 'busybox'));
     for (const applet of applets) await link(join(root, 'bin', 'busybox'), join(root, 'bin', applet));
     const layer = join(scratch, 'layer.tar');
-    await create({ cwd: root, file: layer, portable: true, noMtime: true }, ['.']);
+    // In one go: with hard links among its entries the asynchronous one has been seen to wait for ever.
+    create({ cwd: root, file: layer, portable: true, noMtime: true, sync: true }, ['.']);
     const digest = createHash('sha256')
       .update(await readFile(layer))
       .digest('hex');
@@ -61,7 +62,7 @@ export async function writeImages(busybox: string, archive: string): Promise<voi
     }));
     await writeFile(join(scratch, 'manifest.json'), JSON.stringify(manifest));
     const entries = ['manifest.json', ...images.map(({ file }) => file), 'layer.tar'];
-    await create({ cwd: scratch, file: archive, portable: true }, entries);
+    create({ cwd: scratch, file: archive, portable: true, sync: true }, entries);
   } finally {
     await rm(scratch, { recursive: true });
   }
