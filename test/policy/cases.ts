@@ -2,7 +2,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 
 /** Cases for each property: `CASES=100000` in CI. */
-export const CASES = Number(process.env.CASES ?? 300);
+export const CASES = Number(process.env.CASES ?? 150);
 
 /**
  * The cases are the same each time, so that a run fails only for what was changed. `SEED=new` looks for new ones;
