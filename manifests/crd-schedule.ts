@@ -5,37 +5,14 @@ import {
   SCHEDULE_SPEC,
 } from '../policy/schedule/schema.ts';
 import { SCHEDULE_STATUS } from '../policy/schedule/status-schema.ts';
-import { GROUP, VERSION } from '../policy/schema.ts';
-import { KEEP_UNKNOWN, type StructuralSchema, structural } from './crd.ts';
+import { column, definitionOf, KEEP_UNKNOWN, type StructuralSchema, structural } from './crd.ts';
 
 /** When containers are checkpointed, generated from `policy/schedule/schema.ts`. */
 export function scheduleResourceDefinition(): object {
-  return {
-    apiVersion: 'apiextensions.k8s.io/v1',
-    kind: 'CustomResourceDefinition',
-    metadata: { name: `${SCHEDULE_PLURAL}.${GROUP}` },
-    spec: {
-      group: GROUP,
-      scope: 'Namespaced',
-      names: {
-        kind: SCHEDULE_KIND,
-        listKind: `${SCHEDULE_KIND}List`,
-        plural: SCHEDULE_PLURAL,
-        singular: SCHEDULE_KIND.toLowerCase(),
-        shortNames: ['cks'],
-      },
-      versions: [
-        {
-          name: VERSION,
-          served: true,
-          storage: true,
-          schema: { openAPIV3Schema: ROOT },
-          subresources: { status: {} },
-          additionalPrinterColumns: COLUMNS,
-        },
-      ],
-    },
-  };
+  return definitionOf({
+    ...{ kind: SCHEDULE_KIND, plural: SCHEDULE_PLURAL, shortName: 'cks', scope: 'Namespaced' },
+    ...{ schema: ROOT, columns: COLUMNS },
+  });
 }
 
 const ROOT: StructuralSchema = {
@@ -53,18 +30,13 @@ const ROOT: StructuralSchema = {
   ...KEEP_UNKNOWN,
 };
 
-const column = (name: string, type: string, jsonPath: string, description: string, priority = 0) => ({
-  ...{ name, type, jsonPath, description },
-  ...(priority > 0 && { priority }),
-});
-
 const COLUMNS = [
   column('Interval', 'string', '.spec.triggers.interval', 'The time between two checkpoints.'),
   column('Cron', 'string', '.spec.triggers.cron', 'When checkpoints are taken.'),
   column('Paused', 'boolean', '.spec.paused', 'Whether nothing is taken for now.'),
   column('Taken', 'integer', '.status.checkpointsCreated', 'Checkpoints taken.'),
   column('Last', 'date', '.status.lastCheckpointTime', 'How long ago the last one was taken.'),
-  { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
+  column('Age', 'date', '.metadata.creationTimestamp'),
   column('Zone', 'string', '.spec.triggers.timeZone', 'The time zone of cron.', 1),
   column('Keep-Min', 'integer', '.spec.retain.min', 'Archives of each container that are held.', 1),
   column(

@@ -5,92 +5,97 @@ import { POLICY_COLUMNS, POLICY_STATUS } from '../policy/status-schema.ts';
 /** A structural schema as the API server takes it. */
 export type StructuralSchema = Readonly<Record<string, unknown>>;
 
-/** The CustomResourceDefinition, generated from `policy/schema.ts`. */
-export function customResourceDefinition(): object {
+interface Definition {
+  readonly kind: string;
+  readonly plural: string;
+  readonly shortName: string;
+  readonly scope: 'Namespaced' | 'Cluster';
+  readonly schema: StructuralSchema;
+  readonly columns: readonly object[];
+}
+
+/** A resource of the group with one version and a status of its own. */
+export function definitionOf({ kind, plural, shortName, scope, schema, columns }: Definition): object {
   return {
     apiVersion: 'apiextensions.k8s.io/v1',
     kind: 'CustomResourceDefinition',
-    metadata: { name: `${PLURAL}.${GROUP}` },
+    metadata: { name: `${plural}.${GROUP}` },
     spec: {
       group: GROUP,
-      scope: 'Namespaced',
+      scope,
       names: {
-        kind: KIND,
-        listKind: `${KIND}List`,
-        plural: PLURAL,
-        singular: KIND.toLowerCase(),
-        shortNames: ['cro'],
+        kind,
+        listKind: `${kind}List`,
+        plural,
+        singular: kind.toLowerCase(),
+        shortNames: [shortName],
       },
       versions: [
         {
           name: VERSION,
           served: true,
           storage: true,
-          schema: { openAPIV3Schema: ROOT },
+          schema: { openAPIV3Schema: schema },
           subresources: { status: {} },
-          additionalPrinterColumns: POLICY_COLUMNS,
+          additionalPrinterColumns: columns,
         },
       ],
     },
   };
 }
 
+/** The CustomResourceDefinition, generated from `policy/schema.ts`. */
+export function customResourceDefinition(): object {
+  return definitionOf({
+    ...{ kind: KIND, plural: PLURAL, shortName: 'cro', scope: 'Namespaced' },
+    ...{ schema: ROOT, columns: POLICY_COLUMNS },
+  });
+}
+
 /** What each node's collector says of itself, generated from `policy/node-schema.ts`. */
 export function nodeResourceDefinition(): object {
-  const column = (name: string, type: string, jsonPath: string, priority = 0) => ({
-    ...{ name, type, jsonPath },
-    ...(priority > 0 && { priority }),
+  return definitionOf({
+    ...{ kind: NODE_KIND, plural: NODE_PLURAL, shortName: 'ckn', scope: 'Cluster' },
+    ...{ schema: NODE_ROOT, columns: NODE_COLUMNS },
   });
+}
+
+/** @param priority above 0 for what `-o wide` shows only */
+export function column(name: string, type: string, jsonPath: string, description?: string, priority = 0) {
   return {
-    apiVersion: 'apiextensions.k8s.io/v1',
-    kind: 'CustomResourceDefinition',
-    metadata: { name: `${NODE_PLURAL}.${GROUP}` },
-    spec: {
-      group: GROUP,
-      scope: 'Cluster',
-      names: {
-        kind: NODE_KIND,
-        listKind: `${NODE_KIND}List`,
-        plural: NODE_PLURAL,
-        singular: NODE_KIND.toLowerCase(),
-        shortNames: ['ckn'],
-      },
-      versions: [
-        {
-          name: VERSION,
-          served: true,
-          storage: true,
-          schema: {
-            openAPIV3Schema: {
-              type: 'object',
-              description: 'The checkpoint archives of one node, as its collector sees them.',
-              properties: {
-                apiVersion: { type: 'string', description: NODE_API_VERSION },
-                kind: { type: 'string', description: NODE_KIND },
-                metadata: { type: 'object' },
-                status: NODE_STATUS,
-              },
-            },
-          },
-          subresources: { status: {} },
-          additionalPrinterColumns: [
-            column('Archives', 'integer', '.status.archives'),
-            column('Size', 'string', '.status.size'),
-            column('Disk', 'string', '.status.disk.used'),
-            column('Deleted', 'integer', '.status.deletions'),
-            column('Errors', 'integer', '.status.errors'),
-            column('Waiting', 'integer', '.status.waiting'),
-            column('Scanned', 'date', '.status.lastScanTime'),
-            column('Pinned', 'integer', '.status.pinned', 1),
-            column('Unidentified', 'integer', '.status.unidentified', 1),
-            column('Tainted', 'integer', '.status.tainted', 1),
-            column('Complaint', 'string', '.status.complaints[0]', 1),
-          ],
-        },
-      ],
-    },
+    ...{ name, type, jsonPath },
+    ...(description !== undefined && { description }),
+    ...(priority > 0 && { priority }),
   };
 }
+
+const nodeColumn = (name: string, type: string, jsonPath: string, priority = 0) =>
+  column(name, type, jsonPath, undefined, priority);
+
+const NODE_ROOT: StructuralSchema = {
+  type: 'object',
+  description: 'The checkpoint archives of one node, as its collector sees them.',
+  properties: {
+    apiVersion: { type: 'string', description: NODE_API_VERSION },
+    kind: { type: 'string', description: NODE_KIND },
+    metadata: { type: 'object' },
+    status: NODE_STATUS,
+  },
+};
+
+const NODE_COLUMNS = [
+  nodeColumn('Archives', 'integer', '.status.archives'),
+  nodeColumn('Size', 'string', '.status.size'),
+  nodeColumn('Disk', 'string', '.status.disk.used'),
+  nodeColumn('Deleted', 'integer', '.status.deletions'),
+  nodeColumn('Errors', 'integer', '.status.errors'),
+  nodeColumn('Waiting', 'integer', '.status.waiting'),
+  nodeColumn('Scanned', 'date', '.status.lastScanTime'),
+  nodeColumn('Pinned', 'integer', '.status.pinned', 1),
+  nodeColumn('Unidentified', 'integer', '.status.unidentified', 1),
+  nodeColumn('Tainted', 'integer', '.status.tainted', 1),
+  nodeColumn('Complaint', 'string', '.status.complaints[0]', 1),
+];
 
 /**
  * Unknown fields are kept, not pruned: a misspelt limit would vanish without a word where a client does not ask for

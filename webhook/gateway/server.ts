@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { Socket } from 'node:net';
@@ -10,6 +9,7 @@ import type { Instant } from '../../policy/types.ts';
 import { secureContextOf, type TlsVersion } from '../tls.ts';
 import type { Bounds } from './bounds.ts';
 import { Handshakes } from './handshakes.ts';
+import { listen } from './listening.ts';
 import type { GatewayMetrics } from './metrics.ts';
 import { type Ask, CallerLeft, type Reply } from './reply.ts';
 import { systemTimers } from './timers.ts';
@@ -71,33 +71,16 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
   server.maxRequestsPerSocket = REQUESTS_OF_CONNECTION;
   // Before whatever else meets connections here.
   const handshakes = new Handshakes(server, bounds, systemTimers);
-  const sockets = new Set<Socket>();
-  server.on('secureConnection', (socket: Socket) => {
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
-  });
   const state = { closing: false };
   serveRequests(server, options, state);
   tellBroken(server, options);
-  server.listen(options.port, options.host);
-  await once(server, 'listening');
-  const bound = server.address();
-  if (bound === null || typeof bound === 'string') throw new Error('the gateway has no port');
+  const { address, port, close, cut } = await listen(server, handshakes, options);
   return {
-    address: bound.address,
-    port: bound.port,
+    ...{ address, port, cut },
     setCertificate: (next) => server.setSecureContext(secureContextOf(next, minTlsVersion)),
-    async close() {
-      const closed = once(server, 'close');
+    close() {
       state.closing = true;
-      server.close();
-      handshakes.stop();
-      server.closeIdleConnections();
-      await closed;
-    },
-    cut() {
-      server.closeAllConnections();
-      for (const socket of sockets) socket.destroy();
+      return close();
     },
   };
 }

@@ -1,5 +1,4 @@
 import { constants } from 'node:crypto';
-import { once } from 'node:events';
 import { createServer } from 'node:https';
 import type { Socket } from 'node:net';
 import type { SecureContextOptions } from 'node:tls';
@@ -8,6 +7,7 @@ import type { Log } from '../../../kube/types.ts';
 import { secureContextOf, type TlsVersion } from '../../tls.ts';
 import type { Bounds } from '../bounds.ts';
 import { Handshakes } from '../handshakes.ts';
+import { listen } from '../listening.ts';
 import { systemTimers } from '../timers.ts';
 import type { Api } from './api.ts';
 
@@ -68,13 +68,8 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   });
   server.maxHeadersCount = HEADERS;
   const handshakes = new Handshakes(server, bounds, systemTimers);
-  const sockets = new Set<Socket>();
   const outdated = new WeakSet<Socket>();
   let closing = false;
-  server.on('secureConnection', (socket: Socket) => {
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
-  });
   server.on('request', (request, response) => {
     if (closing || outdated.has(request.socket)) response.setHeader('connection', 'close');
     if (outdated.has(request.socket)) {
@@ -88,13 +83,9 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   });
   server.on('tlsClientError', (_, socket) => socket.destroy());
   server.on('clientError', (_, socket) => socket.destroy());
-  server.listen(options.port, options.host);
-  await once(server, 'listening');
-  const bound = server.address();
-  if (bound === null || typeof bound === 'string') throw new Error('the API has no port');
+  const { address, port, sockets, close, cut } = await listen(server, handshakes, options);
   return {
-    address: bound.address,
-    port: bound.port,
+    ...{ address, port, cut },
     setCertificate(next) {
       certificate = next;
       server.setSecureContext(contextOf());
@@ -104,17 +95,9 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
       for (const socket of sockets) outdated.add(socket);
       server.closeIdleConnections();
     },
-    async close() {
+    close() {
       closing = true;
-      const closed = once(server, 'close');
-      server.close();
-      handshakes.stop();
-      server.closeIdleConnections();
-      await closed;
-    },
-    cut() {
-      server.closeAllConnections();
-      for (const socket of sockets) socket.destroy();
+      return close();
     },
   };
 }
