@@ -14,20 +14,25 @@ type Common = Pick<
   | 'minIntervalMs'
   | 'maxConcurrent'
   | 'checkpointing'
+  | 'buckets'
 >;
 
 /** Limits of one policy that cannot both hold, and those that never act. Buckets come narrowest first. */
-export function limitFindings(fields: Fields, common: Common, buckets: readonly BucketLimits[]): void {
-  buckets.forEach((bucket, index) => {
+export function limitFindings(fields: Fields, common: Common): void {
+  const { buckets } = common;
+  for (let index = 0; index < buckets.length; index += 1) {
+    const bucket = buckets[index];
+    if (bucket === undefined) continue;
     contradictions(fields, common, bucket);
     neverFull(fields, common, bucket);
     if (index + 1 < buckets.length) widerFirst(fields, bucket, buckets.slice(index + 1));
-  });
+  }
 }
 
 /** A policy without a limit is more than nothing: it takes the place of broader ones, which may have some. */
-export function noLimitFindings(fields: Fields, common: Common, buckets: readonly BucketLimits[]): void {
-  const { maxArchiveBytes, maxAgeMs, minIntervalMs, maxConcurrent, retainOrphan, checkpointing } = common;
+export function noLimitFindings(fields: Fields, common: Common): void {
+  const { maxArchiveBytes, maxAgeMs, minIntervalMs, maxConcurrent, retainOrphan, checkpointing, buckets } =
+    common;
   if (!retainOrphan || checkpointing === 'Deny') return;
   if ((maxArchiveBytes ?? maxAgeMs ?? minIntervalMs ?? maxConcurrent) !== undefined) return;
   if (buckets.some(({ maxCount, maxTotalBytes }) => (maxCount ?? maxTotalBytes) !== undefined)) return;

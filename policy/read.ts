@@ -17,7 +17,7 @@ import { fieldsOf, isObject, isUnwieldy, type JsonObject, own, text } from './js
 import { holding, NARROW_KEYS, readGlobalRule, readNarrowRules, readPressure } from './rules.ts';
 import { API_VERSION, KIND, MOST_ENTRIES } from './schema.ts';
 import { envelopeFindings, structureFindings } from './structure.ts';
-import type { Authority, Finding, PolicyResource, Rule } from './types.ts';
+import type { Authority, Finding, Mutable, PolicyResource, Rule } from './types.ts';
 
 export interface ReadOptions {
   /** The file that the document was read from. */
@@ -69,19 +69,22 @@ export function readResource(document: unknown, options: ReadOptions = {}): Read
   const unidentified = readUnidentified(top);
   const sound = !hasErrors(findings);
   const rules: Rule[] = [];
-  const stated: Omit<PolicyResource, 'canonicalSpec'> = {
+  const stated: Mutable<Omit<PolicyResource, 'canonicalSpec'>> = {
     reference: referenceOf(metadata, options.file),
     authority: options.authority ?? authorityOf(document),
     createdAt: Date.parse(text(own(metadata, 'creationTimestamp'))) || 0,
     directory,
-    ...settings,
+    applyImmediately: settings.applyImmediately,
+    orphanGraceMs: settings.orphanGraceMs,
     tainted: sound ? settings.tainted : 'Keep',
-    ...(unidentified && { unidentified: sound ? unidentified : {} }),
-    ...(pressure && sound && { pressure }),
+    budget: settings.budget,
+    breaker: settings.breaker,
     sound,
     rules,
     confirmed: confirmedDigests(document),
   };
+  if (unidentified) stated.unidentified = sound ? unidentified : {};
+  if (pressure && sound) stated.pressure = pressure;
   const resource: PolicyResource = withCanonicalSpec(stated, spec);
   for (const draft of [globalRule, ...narrow]) {
     if (draft) rules.push({ ...(sound ? draft : holding(draft)), resource });
@@ -93,7 +96,9 @@ export function readResource(document: unknown, options: ReadOptions = {}): Read
 export function withoutManagedFields(document: unknown): unknown {
   if (!isObject(document)) return document;
   const metadata = own(document, 'metadata');
-  if (!isObject(metadata) || !Object.hasOwn(metadata, 'managedFields')) return document;
+  if (!isObject(metadata)) return document;
+  const notes = own(metadata, 'managedFields') ?? [];
+  if (Array.isArray(notes) && notes.length === 0) return document;
   return { ...document, metadata: { ...metadata, managedFields: null } };
 }
 
@@ -112,13 +117,14 @@ function bounded(spec: JsonObject): JsonObject {
 export function referenceOf(metadata: JsonObject, file: string | undefined): PolicyResource['reference'] {
   const uid = text(own(metadata, 'uid'));
   const generation = own(metadata, 'generation');
-  return {
+  const reference: Mutable<PolicyResource['reference']> = {
     namespace: text(own(metadata, 'namespace')) || 'default',
     name: text(own(metadata, 'name')) || text(own(metadata, 'generateName')),
-    ...(uid !== '' && { uid }),
-    ...(typeof generation === 'number' && { generation }),
-    ...(file !== undefined && { file }),
   };
+  if (uid !== '') reference.uid = uid;
+  if (typeof generation === 'number') reference.generation = generation;
+  if (file !== undefined) reference.file = file;
+  return reference;
 }
 
 function readSettings(
@@ -141,14 +147,14 @@ function readSettings(
   const maxBytes = budget && sizeAt(budget, 'maxBytesPerPass');
   const breaker = childFields(top, 'circuitBreaker');
   const minArchives = breaker && own(breaker.object, 'minArchives');
+  const stated: Mutable<PolicyResource['budget']> = {};
+  if (typeof maxArchives === 'number') stated.maxArchives = maxArchives;
+  if (maxBytes !== undefined) stated.maxBytes = maxBytes;
   return {
     applyImmediately: booleanAt(top, 'applyPoliciesImmediately') ?? false,
     orphanGraceMs,
     tainted: choiceAt(top, 'tainted', ['Keep', 'Delete']) ?? 'Keep',
-    budget: {
-      ...(typeof maxArchives === 'number' && { maxArchives }),
-      ...(maxBytes !== undefined && { maxBytes }),
-    },
+    budget: stated,
     breaker: {
       maxShare: (breaker && shareAt(breaker, 'maxShare')) ?? 0.5,
       minArchives: typeof minArchives === 'number' ? minArchives : 100,

@@ -15,10 +15,7 @@ import {
 import { finding } from './findings.ts';
 import { isObject, own, text } from './json.ts';
 import { limitFindings, noLimitFindings } from './limit-findings.ts';
-import type { BucketLimits, DiskPressure, Level, Rule, Scope } from './types.ts';
-
-/** While it is made: a field at a time, for a spread of each that is there takes half the time of reading a rule. */
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+import type { BucketLimits, DiskPressure, Level, Mutable, Rule, Scope } from './types.ts';
 
 /** A rule before it knows its resource. */
 export type Draft = Omit<Rule, 'resource'>;
@@ -44,8 +41,8 @@ export function holding(draft: Draft): Draft {
 
 export const NARROW_KEYS = ['namespacePolicies', 'podPolicies', 'containerPolicies'] as const;
 
-/** What every policy can say, at any level. */
-function readCommon(fields: Fields): Omit<Draft, 'scope' | 'field' | 'buckets'> {
+/** What every policy can say, at any level; its buckets are for the caller to read. */
+function readCommon(fields: Fields, scope: Scope): Mutable<Draft> {
   const retainOrphan = booleanAt(fields, 'retainOrphan');
   const deleteOrphaned = booleanAt(fields, 'deleteOrphanedCheckpoint');
   if (retainOrphan !== undefined && retainOrphan === deleteOrphaned) {
@@ -64,18 +61,21 @@ function readCommon(fields: Fields): Omit<Draft, 'scope' | 'field' | 'buckets'> 
   const minIntervalMs = durationAt(fields, 'minInterval');
   const maxConcurrent = countAt(fields, 'maxConcurrent', NO_COUNT);
   const keepLast = own(fields.object, 'keepLast');
-  const common: Mutable<Omit<Draft, 'scope' | 'field' | 'buckets'>> = {
+  const draft: Mutable<Draft> = {
+    scope,
+    field: fields.path,
     stated: Object.keys(fields.object),
     retainOrphan: retainOrphan ?? deleteOrphaned !== true,
     keepLast: typeof keepLast === 'number' && keepLast > 0 ? keepLast : 0,
     whenFull: choiceAt(fields, 'whenFull', WHEN_FULL) ?? 'EvictOldest',
     checkpointing: choiceAt(fields, 'checkpointing', CHECKPOINTING) ?? 'Allow',
+    buckets: [],
   };
-  if (maxArchiveBytes !== undefined) common.maxArchiveBytes = maxArchiveBytes;
-  if (maxAgeMs !== undefined) common.maxAgeMs = maxAgeMs;
-  if (minIntervalMs !== undefined && minIntervalMs > 0) common.minIntervalMs = minIntervalMs;
-  if (maxConcurrent !== undefined) common.maxConcurrent = maxConcurrent;
-  return common;
+  if (maxArchiveBytes !== undefined) draft.maxArchiveBytes = maxArchiveBytes;
+  if (maxAgeMs !== undefined) draft.maxAgeMs = maxAgeMs;
+  if (minIntervalMs !== undefined && minIntervalMs > 0) draft.minIntervalMs = minIntervalMs;
+  if (maxConcurrent !== undefined) draft.maxConcurrent = maxConcurrent;
+  return draft;
 }
 
 const WHEN_FULL = ['EvictOldest', 'RejectNew'] as const;
@@ -92,11 +92,11 @@ function readBucket(fields: Fields, level: Level, countField: string, totalField
 }
 
 export function readGlobalRule(fields: Fields): Draft {
-  const common = readCommon(fields);
-  const buckets = (['Container', 'Pod', 'Namespace'] as const).map((name) =>
+  const draft = readCommon(fields, { kind: 'global' });
+  draft.buckets = (['Container', 'Pod', 'Namespace'] as const).map((name) =>
     readBucket(fields, name.toLowerCase() as Level, `maxCheckpointsPer${name}`, `maxTotalSizePer${name}`),
   );
-  limitFindings(fields, common, buckets);
+  limitFindings(fields, draft);
   if (
     ['Container', 'Pod', 'Namespace'].every(
       (name) => own(fields.object, `maxCheckpointsPer${name}`) === undefined,
@@ -112,7 +112,7 @@ export function readGlobalRule(fields: Fields): Draft {
       ),
     );
   }
-  return { scope: { kind: 'global' }, field: fields.path, ...common, buckets };
+  return draft;
 }
 
 export function readNarrowRules(top: Fields): Draft[] {
@@ -134,11 +134,12 @@ export function readNarrowRules(top: Fields): Draft[] {
 function readNarrowRule(fields: Fields, key: (typeof NARROW_KEYS)[number]): Draft | undefined {
   const level = key === 'namespacePolicies' ? 'namespace' : key === 'podPolicies' ? 'pod' : 'container';
   const scope = readScope(fields, level);
-  const common = readCommon(fields);
-  const buckets = [readBucket(fields, level, 'maxCheckpoints', 'maxTotalSize')];
-  limitFindings(fields, common, buckets);
-  noLimitFindings(fields, common, buckets);
-  return scope && { scope, field: fields.path, ...common, buckets };
+  // Without a target it is read all the same, for what else is wrong with it.
+  const draft = readCommon(fields, scope ?? { kind: 'global' });
+  draft.buckets = [readBucket(fields, level, 'maxCheckpoints', 'maxTotalSize')];
+  limitFindings(fields, draft);
+  noLimitFindings(fields, draft);
+  return scope && draft;
 }
 
 function readScope(fields: Fields, level: Level): Scope | undefined {

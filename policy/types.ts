@@ -282,3 +282,6 @@ export type Verdict =
       readonly retryAfterSeconds?: number;
       readonly message: string;
     };
+
+/** A thing while it is made, a field at a time: on the way of a review spreads take longer than what they are for. */
+export type Mutable<T> = { -readonly [K in keyof T]: T[K] };

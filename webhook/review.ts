@@ -3,6 +3,7 @@ import type { UserInfo } from '../kube/types.ts';
 import { fieldsOf, isObject, type JsonObject, own, text } from '../policy/json.ts';
 import { SCHEDULE_KIND, SCHEDULE_RESOURCE } from '../policy/schedule/schema.ts';
 import { GROUP, KIND, PLURAL, VERSION } from '../policy/schema.ts';
+import type { Mutable } from '../policy/types.ts';
 import { withoutManagedFields } from './managed-fields.ts';
 
 const REVIEW_GROUP = 'admission.k8s.io';
@@ -157,31 +158,36 @@ function parseRequest(request: JsonObject, uid: string, json: string): Admission
   const namespace = text(own(request, 'namespace'));
   if (namespace === '') return 'request.namespace is missing; the resource is namespaced';
 
-  const base = {
-    uid,
-    user,
-    namespace,
-    about: written.about,
-    name: text(own(request, 'name')),
-    dryRun: own(request, 'dryRun') === true,
-  };
   const subResource = own(request, 'subResource');
-  if (subResource === 'status') return { ...base, operation: 'STATUS' };
-  if (subResource !== undefined && subResource !== '') {
+  const operation = subResource === 'status' ? 'STATUS' : own(request, 'operation');
+  if (subResource !== undefined && subResource !== '' && operation !== 'STATUS') {
     return `the subresource ${quoted(subResource)} is not known here; correct the rules of the webhook configuration`;
   }
-  const operation = own(request, 'operation');
-  if (operation === 'DELETE') return { ...base, operation };
+  const { about } = written;
+  const name = text(own(request, 'name'));
+  const dryRun = own(request, 'dryRun') === true;
+  if (operation === 'STATUS' || operation === 'DELETE') {
+    return { uid, user, namespace, about, name, dryRun, operation };
+  }
   if (operation !== 'CREATE' && operation !== 'UPDATE') {
     return `the operation ${quoted(operation)} is not known here; correct the rules of the webhook configuration`;
   }
   const object = objectAt(request, 'object', namespace);
   if (typeof object === 'string') return object;
-  if (operation === 'CREATE')
-    return { ...base, ...nameOf(object, base.name), operation, object, oldObject: null, json };
-  const oldObject = objectAt(request, 'oldObject', namespace);
+  const oldObject = operation === 'CREATE' ? null : objectAt(request, 'oldObject', namespace);
   if (typeof oldObject === 'string') return oldObject;
-  return { ...base, ...nameOf(object, base.name), operation, object, oldObject, json };
+  return {
+    uid,
+    user,
+    namespace,
+    about,
+    name: name || nameOf(object),
+    dryRun,
+    operation,
+    object,
+    oldObject,
+    json,
+  };
 }
 
 /** @returns the request, or why it cannot be judged. */
@@ -236,9 +242,9 @@ function objectAt(request: JsonObject, key: 'object' | 'oldObject', namespace: s
   return { ...object, metadata: { ...metadata, namespace } };
 }
 
-/** What the API server has generated since counts more than the request's name, which is then empty. */
-function nameOf(object: JsonObject, name: string): { readonly name: string } {
-  return { name: name || text(own(fieldsOf(own(object, 'metadata')), 'name')) };
+/** What the API server has generated since; the request's name is empty then. */
+function nameOf(object: JsonObject): string {
+  return text(own(fieldsOf(own(object, 'metadata')), 'name'));
 }
 
 function parseUser(info: unknown): UserInfo | null {
@@ -250,12 +256,10 @@ function parseUser(info: unknown): UserInfo | null {
   if (!isTexts(groups) || !isObject(extra)) return null;
   const pairs = Object.entries(extra).filter((pair): pair is [string, string[]] => isTexts(pair[1]));
   if (pairs.length < Object.keys(extra).length) return null;
-  return {
-    username,
-    groups,
-    ...(typeof uid === 'string' && uid !== '' && { uid }),
-    ...(pairs.length > 0 && { extra: Object.fromEntries(pairs) }),
-  };
+  const user: Mutable<UserInfo> = { username, groups };
+  if (typeof uid === 'string' && uid !== '') user.uid = uid;
+  if (pairs.length > 0) user.extra = Object.fromEntries(pairs);
+  return user;
 }
 
 function isTexts(value: unknown): value is string[] {
