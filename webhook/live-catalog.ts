@@ -5,6 +5,7 @@ import { DEFAULT_DIRECTORY } from '../policy/schema.ts';
 import type { Authority, Instant, PolicyResource } from '../policy/types.ts';
 import type { PolicySource } from '../source/source.ts';
 import { objectIn } from './review.ts';
+import { type Place, TextRing } from './text-ring.ts';
 
 /** What may be held on top of the source. */
 export interface HoldLimits {
@@ -13,9 +14,11 @@ export interface HoldLimits {
   readonly resources: number;
   /** In all: one resource can have 30,000. */
   readonly rules: number;
+  /** Of the texts of those laid aside. */
+  readonly bytes: number;
 }
 
-const LIMITS: HoldLimits = { time: 5_000, resources: 1_000, rules: 100_000 };
+const LIMITS: HoldLimits = { time: 5_000, resources: 1_000, rules: 100_000, bytes: 4 * 1024 * 1024 };
 
 /** Characters; what is longer is put into the catalog at once. */
 const LONGEST_ASIDE = 16_384;
@@ -24,8 +27,8 @@ interface Held {
   readonly reference: PolicyResource['reference'];
   readonly authority: Authority;
   readonly rules: number;
-  /** The review that it came in while it is laid aside; null once it is in the catalog. */
-  aside: string | null;
+  /** Where the review that it came in stands while it is laid aside; null once it is in the catalog. */
+  aside: Place | null;
   /** What the source showed when it was admitted: once it shows anything else, it is ahead. */
   readonly before: string | undefined;
   readonly until: Instant;
@@ -50,14 +53,18 @@ export class LiveCatalog {
   readonly #held = new Map<string, Held>();
   /** Keys of what is laid aside, by namespace. */
   readonly #aside = new Map<string, Set<string>>();
+  readonly #texts: TextRing;
   readonly #end: () => void;
   #rulesHeld = 0;
+  /** Before it nothing that is held ends. */
+  #soonestEnd: Instant = Number.POSITIVE_INFINITY;
   #due: NodeJS.Immediate | undefined;
 
   constructor(source: PolicySource, now: () => Instant = Date.now, limits: HoldLimits = LIMITS) {
     this.#source = source;
     this.#now = now;
     this.#limits = limits;
+    this.#texts = new TextRing(limits.bytes);
     this.#end = source.onChange(() => {
       // A burst of events costs one pass.
       this.#due ??= setImmediate(() => this.#follow());
@@ -79,7 +86,12 @@ export class LiveCatalog {
     this.#catchUp();
     if (this.#aside.size === 0) return this.#catalog;
     const key = resourceKey(reference);
-    for (const { scope } of rules) if (scope.kind !== 'global') this.#takeIn(scope.namespace, key);
+    let latest = '';
+    for (const { scope } of rules) {
+      if (scope.kind === 'global' || scope.namespace === latest) continue;
+      latest = scope.namespace;
+      this.#takeIn(latest, key);
+    }
     return this.#catalog;
   }
 
@@ -98,20 +110,22 @@ export class LiveCatalog {
     }
     const isShort = json !== '' && json.length <= LONGEST_ASIDE;
     const isNarrow = isShort && speaksOfItsOwn(resource) && (shown === undefined || speaksOfItsOwn(shown));
-    const aside = isNarrow ? json : null;
-    // The catalog takes it in the place of what was held before.
-    if (aside === null) this.#forget(key);
+    const aside = isNarrow ? this.#texts.write(json) : null;
+    const former = this.#held.get(key);
+    const staysAside = aside !== null && former !== undefined && former.aside !== null;
+    // What was laid aside is not in the catalog, and its name stays where it is; else the catalog takes the new one in
+    // the place of the former.
+    if (staysAside) this.#letGo(key, former);
+    else if (aside === null) this.#forget(key);
     else this.#drop(key);
     const { reference, authority } = resource;
     const [rules, until] = [resource.rules.length, this.#now() + this.#limits.time];
     this.#held.set(key, { reference, authority, rules, aside, before, until });
     this.#rulesHeld += rules;
+    this.#soonestEnd = Math.min(this.#soonestEnd, until);
     if (aside === null) this.#catalog.put(resource);
-    else this.#layAside(reference.namespace, key);
-    for (const oldest of this.#held.keys()) {
-      if (this.#held.size <= this.#limits.resources && this.#rulesHeld <= this.#limits.rules) break;
-      this.#drop(oldest);
-    }
+    else if (!staysAside) this.#layAside(reference.namespace, key);
+    if (this.#isTooMuch()) this.#dropOldest();
   }
 
   stop(): void {
@@ -119,10 +133,27 @@ export class LiveCatalog {
     clearImmediate(this.#due);
   }
 
+  #isTooMuch(): boolean {
+    return this.#held.size > this.#limits.resources || this.#rulesHeld > this.#limits.rules;
+  }
+
+  #dropOldest(): void {
+    for (const oldest of this.#held.keys()) {
+      if (!this.#isTooMuch()) break;
+      this.#drop(oldest);
+    }
+  }
+
   #catchUp(): void {
     if (this.#due !== undefined) this.#follow();
+    const now = this.#now();
+    if (now < this.#soonestEnd) return;
+    this.#soonestEnd = Number.POSITIVE_INFINITY;
     for (const [key, { until }] of this.#held) {
-      if (until > this.#now()) break;
+      if (until > now) {
+        this.#soonestEnd = until;
+        break;
+      }
       this.#drop(key);
     }
   }
@@ -141,9 +172,11 @@ export class LiveCatalog {
       if (key === asker && held?.authority === 'tenant' && !this.#shown.has(key)) continue;
       this.#noLongerAside(namespace, key);
       if (held === undefined || held.aside === null) continue;
-      const { resource } = readResource(objectIn(held.aside));
+      const json = this.#texts.read(held.aside);
       held.aside = null;
+      const { resource } = readResource(json === null ? null : objectIn(json));
       if (resource !== null) this.#catalog.put(resource);
+      else this.#letGo(key, held);
     }
   }
 
@@ -179,10 +212,14 @@ export class LiveCatalog {
   #forget(key: string): Held | undefined {
     const held = this.#held.get(key);
     if (held === undefined) return undefined;
-    this.#held.delete(key);
-    this.#rulesHeld -= held.rules;
+    this.#letGo(key, held);
     if (held.aside !== null) this.#noLongerAside(held.reference.namespace, key);
     return held;
+  }
+
+  #letGo(key: string, { rules }: Held): void {
+    this.#held.delete(key);
+    this.#rulesHeld -= rules;
   }
 
   /** Goes back to what the source shows. */

@@ -4,7 +4,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { readResource } from '../../policy/read.ts';
 import type { PolicyResource } from '../../policy/types.ts';
 import { LiveCatalog } from '../../webhook/live-catalog.ts';
-import { FakeSource, policy } from './kit.ts';
+import { admissionReview, FakeSource, policy } from './kit.ts';
 
 const spec = (maxCheckpoints: number, namespace = 'team-a') => ({
   namespacePolicies: [{ namespace, maxCheckpoints }],
@@ -115,7 +115,12 @@ test('a deletion of what was changed counts', async () => {
 });
 
 test('no more than so many are held, the oldest go first', () => {
-  const catalog = new LiveCatalog(new FakeSource(), () => 0, { time: 5_000, resources: 10, rules: 100 });
+  const catalog = new LiveCatalog(new FakeSource(), () => 0, {
+    time: 5_000,
+    resources: 10,
+    rules: 100,
+    bytes: 100_000,
+  });
   for (let index = 0; index < 15; index += 1) {
     catalog.hold(resource(policy(spec(1, `n${index}`), { name: `p${index}` })));
   }
@@ -126,7 +131,12 @@ test('no more than so many are held, the oldest go first', () => {
 });
 
 test('no more than so many rules are held', () => {
-  const catalog = new LiveCatalog(new FakeSource(), () => 0, { time: 5_000, resources: 100, rules: 100 });
+  const catalog = new LiveCatalog(new FakeSource(), () => 0, {
+    time: 5_000,
+    resources: 100,
+    rules: 100,
+    bytes: 100_000,
+  });
   const wide = (index: number) => ({
     namespacePolicies: Array.from({ length: 40 }, (_, each) => ({
       namespace: `n${index}-${each}`,
@@ -137,4 +147,20 @@ test('no more than so many rules are held', () => {
     catalog.hold(resource(policy(wide(index), { name: `p${index}` })));
   }
   assert.equal(catalog.policies().size, 2);
+});
+
+test('no more than so many bytes are laid aside, and what is lost of them is as if it had not been admitted', () => {
+  const limits = { time: 5_000, resources: 100, rules: 1_000, bytes: 10_000 };
+  const catalog = new LiveCatalog(new FakeSource(), () => 0, limits);
+  for (let index = 0; index < 40; index += 1) {
+    const namespace = `n${index}`;
+    const document = policy(spec(1, namespace), { namespace });
+    catalog.hold(resource(document), JSON.stringify(admissionReview(document, { namespace })));
+  }
+  const held = [...catalog.policies().resources()].map(({ reference }) => reference.namespace);
+  assert.ok(held.length > 3 && held.length < 40, `${held.length} are held`);
+  assert.deepEqual(
+    held,
+    Array.from({ length: held.length }, (_, index) => `n${40 - held.length + index}`),
+  );
 });
