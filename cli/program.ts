@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { keepHeapSmall } from '../gc/system/memory.ts';
 import type { Context, Output } from './context.ts';
 import { EXIT, InputError, UsageError } from './errors.ts';
+import { beginYoung } from './heap.ts';
 import { helpStyle } from './help.ts';
 import { version } from './package.ts';
 import { paintFor } from './paint.ts';
@@ -38,12 +39,16 @@ export const COMMANDS: readonly Entry[] = [
     name: 'gc',
     summary: "keep a node's archives within policy: delete what it no longer keeps",
     load: () => import('./gc.ts'),
-    prepare: () => keepHeapSmall(),
+    prepare() {
+      beginYoung();
+      keepHeapSmall();
+    },
   },
   {
     name: 'webhook',
     summary: 'judge policies for the API server: admission on create and update',
     load: () => import('./webhook.ts'),
+    prepare: beginYoung,
   },
   {
     name: 'certs',
