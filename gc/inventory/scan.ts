@@ -20,7 +20,7 @@ export interface ScannerOptions {
 export interface ScanProgress {
   readonly phase: 'listing' | 'reading';
   readonly done: number;
-  /** Null while listing: nobody knows. */
+  /** Null while nobody knows. */
   readonly of: number | null;
 }
 
@@ -30,6 +30,9 @@ const PROGRESS_STRIDE = 500;
 
 /** Asking for the time costs a twentieth of a look, which takes 3 µs. */
 const PACE_STRIDE = 16;
+
+/** So many are read in any order: to put the rest in turns costs as much. */
+const READ_BEFORE_TURNS = 256;
 
 const OK: DirectoryState = { ok: true };
 
@@ -73,10 +76,9 @@ export class Scanner {
     const scan = ++this.#scans;
     const directory = this.#confirmDirectory();
     if (directory === null) return;
-    const due: Known[] = [];
-    if (!(await this.#listAll(directory, due, onProgress))) return;
-    await this.#lookForUnseen(directory, scan);
-    await this.#readAll(directory, await this.#inTurns(due), onProgress);
+    const isFirst = scan === 1;
+    const seen = isFirst ? this.#scanFirst(directory, onProgress) : this.#scanAgain(directory, onProgress);
+    if (!(await seen)) return;
     // If a look found it gone meanwhile, even if it is back, what was seen before is lost.
     if (this.#confirmDirectory() !== directory) return;
     this.#state = OK;
@@ -92,8 +94,9 @@ export class Scanner {
     for (const name of new Set([...names, ...holdings.growingDue(clock())])) {
       if (!isEntryName(name)) continue;
       // The pin first, so that no archive is seen without the one it has.
-      if (rules.roleOf(name) === 'archive') this.#lookAt(name + PIN_SUFFIX, directory, due);
-      this.#lookAt(name, directory, due);
+      if (rules.roleOf(name) === 'archive') this.#lookAt(name + PIN_SUFFIX, directory);
+      const wanted = this.#lookAt(name, directory);
+      if (wanted !== null) due.push(wanted);
       if (this.#pace.due()) await this.#pace.rest();
     }
     await this.#readAll(directory, due, () => {});
@@ -106,7 +109,7 @@ export class Scanner {
     if (!known.isRecalled || directory === null) return;
     const { file } = known.archive;
     const reading = await identify(files, pathOf(path, file), stampOf(known, directory), this.#pace);
-    if (reading === null) this.#lookAt(file, directory, []);
+    if (reading === null) this.#lookAt(file, directory);
     else holdings.confirm(known, reading);
   }
 
@@ -138,12 +141,54 @@ export class Scanner {
     return null;
   }
 
+  /**
+   * Every archive may have to be read: each is when it was looked at, so that there are never all of them twice, first
+   * as they look and then as they were read. Whether all names were seen.
+   */
+  async #scanFirst(directory: DirectoryIdentity, onProgress: OnProgress): Promise<boolean> {
+    const { rules } = this.#options;
+    let archives: string[] = [];
+    const isListed = await this.#listAll((name) => {
+      if (typeof name === 'string' && rules.roleOf(name) === 'archive') archives.push(name);
+      // Pins first, so that no archive is seen without the one it has.
+      else this.#lookAt(name, directory);
+    }, onProgress);
+    if (!isListed) return false;
+    const of = archives.length;
+    let [next, done, read] = [0, 0, 0];
+    for (let name = archives[next]; name !== undefined; name = archives[next]) {
+      next += 1;
+      const wanted = this.#lookAt(name, directory);
+      if (wanted !== null) {
+        await this.#readOnce(wanted, directory);
+        if (++read === READ_BEFORE_TURNS) [archives, next] = [await this.#inTurns(archives.slice(next)), 0];
+      }
+      const isTold = ++done % PROGRESS_STRIDE === 0 || done === of;
+      if (isTold) onProgress({ phase: read > 0 ? 'reading' : 'listing', done, of });
+      if (done % PACE_STRIDE === 0 && this.#pace.due()) await this.#pace.rest();
+    }
+    return true;
+  }
+
   /** Whether all names were seen. */
-  async #listAll(directory: DirectoryIdentity, due: Known[], onProgress: OnProgress): Promise<boolean> {
+  async #scanAgain(directory: DirectoryIdentity, onProgress: OnProgress): Promise<boolean> {
+    const due: Known[] = [];
+    const isListed = await this.#listAll((name) => {
+      const wanted = this.#lookAt(name, directory);
+      if (wanted !== null) due.push(wanted);
+    }, onProgress);
+    if (!isListed) return false;
+    await this.#lookForUnseen(directory);
+    await this.#readAll(directory, due, onProgress);
+    return true;
+  }
+
+  /** Whether all names were told. */
+  async #listAll(visit: (name: FileName) => void, onProgress: OnProgress): Promise<boolean> {
     let done = 0;
     try {
       for (const name of namesIn(this.#options)) {
-        this.#lookAt(name, directory, due);
+        visit(name);
         if (++done % PROGRESS_STRIDE === 0) onProgress({ phase: 'listing', done, of: null });
         if (done % PACE_STRIDE === 0 && this.#pace.due()) await this.#pace.rest();
       }
@@ -157,28 +202,28 @@ export class Scanner {
   }
 
   /** What a listing left out may be there all the same: only a look at its name proves it gone. */
-  async #lookForUnseen(directory: DirectoryIdentity, scan: number): Promise<void> {
-    for (const name of this.#options.holdings.unseen(scan)) {
-      this.#lookAt(name, directory, []);
+  async #lookForUnseen(directory: DirectoryIdentity): Promise<void> {
+    for (const name of this.#options.holdings.unseen(this.#scans)) {
+      this.#lookAt(name, directory);
       if (this.#pace.due()) await this.#pace.rest();
     }
   }
 
-  #lookAt(name: FileName, directory: DirectoryIdentity, due: Known[]): void {
+  /** Returns the archive that now wants to be read. */
+  #lookAt(name: FileName, directory: DirectoryIdentity): Known | null {
     const { files, directory: path, rules, holdings, clock } = this.#options;
     const sighting = sight(files, path, name, directory.device, rules);
-    const wanted = holdings.see(name, sighting, clock(), this.#scans);
-    if (wanted !== null) due.push(wanted);
+    return holdings.see(name, sighting, clock(), this.#scans);
   }
 
   /** Those of one container one after the other: what is the same in all of them is read once (`readSpecOnce`). */
-  async #inTurns(due: readonly Known[]): Promise<Known[]> {
-    const groups = new Map<string, Known[]>();
-    for (const [index, known] of due.entries()) {
-      const series = seriesOf(known.archive.file);
+  async #inTurns(archives: readonly string[]): Promise<string[]> {
+    const groups = new Map<string, string[]>();
+    for (const [index, name] of archives.entries()) {
+      const series = seriesOf(name);
       const group = groups.get(series);
-      if (group === undefined) groups.set(series, [known]);
-      else group.push(known);
+      if (group === undefined) groups.set(series, [name]);
+      else group.push(name);
       if (index % PACE_STRIDE === 0 && this.#pace.due()) await this.#pace.rest();
     }
     return [...groups.values()].flat();
@@ -212,7 +257,7 @@ export class Scanner {
     const reading = await identify(files, pathOf(path, file), seen, this.#pace);
     // Another look has seen a later ctime meanwhile, which what was read may be older than.
     if (known.changedNs !== changedNs) known.changedNs = null;
-    if (reading === null || !reading.lasting) this.#lookAt(file, directory, []);
+    if (reading === null || !reading.lasting) this.#lookAt(file, directory);
     if (reading !== null) holdings.take(known, reading, clock());
   }
 }
