@@ -27,6 +27,8 @@ export interface Known {
   isRecalled: boolean;
   /** Whether a look sees the file that is known, unchanged. The device is the directory's. */
   isAsSeen(facts: FileFacts): boolean;
+  /** Whether its ctime is another than before it was read; null where that is not known. */
+  isTouched(facts: FileFacts): boolean | null;
   /** What the last notice told of it, null for nothing; undefined while it is as it was then. The set's own. */
   told: Archive | null | undefined;
   /** Its place among the archives of its pod. The set's own. */

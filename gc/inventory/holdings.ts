@@ -166,9 +166,10 @@ export class Holdings {
     if (pinned !== archive.pinned || allocatedBytes !== archive.allocatedBytes) {
       this.archives.put(known, { ...archive, pinned, allocatedBytes });
     }
-    if (archive.state === 'complete') return known.readAgain ? wanted(known, facts, now) : null;
+    const isOutdated = mayBeOther(known, facts, now);
+    if (archive.state === 'complete') return known.readAgain || isOutdated ? wanted(known, facts, now) : null;
     if (!hasStoodStill(known, now)) return null;
-    if (early === null) return wanted(known, facts, now);
+    if (early === null || isOutdated) return wanted(known, facts, now);
     this.#settle(known, early);
     return null;
   }
@@ -180,7 +181,7 @@ export class Holdings {
     known.isWhole = reading.complete;
     known.early = null;
     known.readAgain = !reading.lasting;
-    if (archive.state === 'complete' && archive.unidentifiedBecause === reading.because) return;
+    if (archive.state === 'complete' && isAsRead(archive, reading)) return;
     this.archives.put(
       known,
       this.#attributed(completeArchive(archive, reading, this.#shared(reading.identity))),
@@ -243,9 +244,19 @@ function hasStoodStill({ stillSince }: Known, now: Instant): boolean {
   return now - stillSince >= STILL_MS;
 }
 
+/**
+ * Whether an archive of the same size and mtime may hold something else than what was read: an mtime can be set back, a
+ * ctime cannot. What was read in the tick of its last change is read once more when that has passed; where the ctime is
+ * of the future it never does.
+ */
+function mayBeOther(known: Known, facts: FileFacts, now: Instant): boolean {
+  return known.isTouched(facts) ?? Number(facts.changedNs / 1_000_000n) < now;
+}
+
 /** An archive that is now to be read. */
 function wanted(known: Known, facts: FileFacts, now: Instant): Known {
   known.changedNs = settledChange(facts, now);
+  known.readAgain = true;
   return known;
 }
 
@@ -289,9 +300,13 @@ function growingArchive(file: string, facts: FileFacts, modifiedAt: Instant, pin
   };
 }
 
-/** The same archive, standing still, with what was read of it. Spelled out: copies by spread are twice as big. */
+/**
+ * The same archive, standing still, with what was read of it, and no proof that a pod is gone, which may be another's.
+ * Spelled out: copies by spread are twice as big.
+ */
 function completeArchive(archive: Archive, reading: Reading, identity: Identity | null): Archive {
-  const { file, bytes, allocatedBytes, modifiedAt, pinned, orphan } = archive;
+  const { file, bytes, allocatedBytes, modifiedAt, pinned } = archive;
+  const orphan = null;
   const { because, staleTailBytes, lasting } = reading;
   const state = 'complete';
   return because === null

@@ -150,6 +150,14 @@ export class KnownFile implements Known {
     );
   }
 
+  isTouched({ changedNs }: FileFacts): boolean | null {
+    if (this.#changedRest === NEVER) return null;
+    return (
+      this.archive.modifiedAt + this.#changedLater !== Number(changedNs / NS_OF_MS) ||
+      this.#changedRest !== Number(changedNs % NS_OF_MS)
+    );
+  }
+
   #set(bit: number, isSo: boolean): void {
     this.#state = isSo ? this.#state | bit : this.#state & ~bit;
   }

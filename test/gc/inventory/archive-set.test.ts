@@ -34,6 +34,7 @@ function knownAs(archive: Archive): Known {
     isWhole: false,
     isRecalled: false,
     isAsSeen: () => true,
+    isTouched: () => false,
     told: undefined,
     at: 0,
   };

@@ -19,6 +19,8 @@ const HOUR = 60 * MINUTE;
 /** Beside the directory: what is moved out or linked from there is none of the collector's business. */
 const OUTSIDE = '/var/lib/kubelet';
 const MOST_ARCHIVES = 30;
+/** Blocks of memory that archives of a runtime have. */
+const sizes = Array.from({ length: 13 }, (_, blocks) => blocks);
 
 type Act = (node: ModelNode, dice: Dice) => string | null | Promise<string>;
 
@@ -105,6 +107,28 @@ const ACTS: Readonly<Record<Action, Act>> = {
     const outside = `${OUTSIDE}/linked-${node.clock.elapsed()}`;
     if (node.files.lstat(outside) === null) void node.files.link(at(name), outside);
     return name;
+  },
+  forge(node, dice) {
+    const name = chosen(archivesOf(node), dice);
+    const facts = name === null ? null : node.files.lstat(at(name));
+    const identity = drawIdentity(node, dice);
+    const isDown = dice.once(3);
+    if (name === null || facts?.kind !== 'file') return null;
+    const content = sizes
+      .map((blocks) => contentFor(identity, blocks))
+      .find(({ length }) => length === facts.bytes);
+    if (content === undefined) return null;
+    if (isDown) node.kill();
+    node.files.write(at(name), content, Number(facts.modifiedNs / 1_000_000n));
+    return `${name} is of ${textOf(identity)}, with the size and the mtime it had${isDown ? ', while nobody looks' : ''}`;
+  },
+  async cache(node, dice) {
+    const isKilled = !dice.once(3);
+    if (isKilled) node.kill();
+    const [first, ...rest] = CONTAINERS.map((each) => node.identityOf(each));
+    if (first === undefined) return 'nothing';
+    const what = await node.cache.disturb(dice, node.files, [first, ...rest]);
+    return `${what}${isKilled ? ', and the collector is killed' : ''}`;
   },
   foreign(node, dice) {
     const name = `checkpoint-odd-${dice.roll(6)}.tar`;

@@ -16,7 +16,7 @@ export interface Entry {
   readonly modifiedNs: bigint;
   readonly allocatedBytes: number;
   readonly content: Buffer;
-  /** Since when this file has been there so, by the clock that only goes on. */
+  /** Since when this file has been there with this size and mtime, by the clock that only goes on. */
   readonly since: number;
 }
 
@@ -81,9 +81,19 @@ export class DirectoryTruth {
       const allocatedBytes = facts.links > 1 ? 0 : facts.allocatedBytes;
       used += allocatedBytes;
       const old = before?.get(name);
-      const isSame = old?.inode === inode && old.modifiedNs === modifiedNs && old.content === content;
+      // Nobody writes any more to what has been given its mtime back.
+      const isStill =
+        old?.inode === inode && old.modifiedNs === modifiedNs && old.content.length === content.length;
+      const isSame = isStill && old.content === content;
       if (!isSame && isArchiveName(name)) this.cameAt = at;
-      entries.set(name, { name, inode, modifiedNs, allocatedBytes, content, since: isSame ? old.since : at });
+      entries.set(name, {
+        name,
+        inode,
+        modifiedNs,
+        allocatedBytes,
+        content,
+        since: isStill ? old.since : at,
+      });
     }
     const freeBytes = Math.max(0, TOTAL_BYTES - used);
     const disk = { totalBytes: TOTAL_BYTES, freeBytes, totalInodes: 1_000, freeInodes: 900 };

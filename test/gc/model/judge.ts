@@ -3,6 +3,7 @@ import { readTombstone } from '../../../gc/deleting/tombstones.ts';
 import type { Archive, DecisionRule, Identity, OrphanProof, PolicyResource } from '../../../policy/types.ts';
 import { type Fate, referencePlan } from '../../policy/reference.ts';
 import { isGone } from './api-server.ts';
+import { BudgetTruth, type Charge } from './budgets.ts';
 import { archivesIn, DIRECTORY, type Entry, isArchiveName, type Snapshot } from './directory.ts';
 import type { Witness } from './life.ts';
 import type { ModelNode } from './node.ts';
@@ -31,6 +32,8 @@ const BY_TIME: ReadonlySet<DecisionRule> = new Set(['age', 'orphan', 'unidentifi
 interface Doomed {
   readonly name: string;
   readonly entry: Entry;
+  /** Whose budget it is of; null where that is not certain. */
+  readonly charge: Charge | null;
 }
 
 /**
@@ -41,7 +44,7 @@ export class Judge implements Witness {
   /** The first thing that was wrong. */
   fault: string | null = null;
   deletions = 0;
-  readonly byRule = new Map<string, number>();
+  readonly budgets = new BudgetTruth();
   readonly #node: ModelNode;
   readonly #doomed = new Map<string, Doomed>();
   /** When each name was last seen on its way out. */
@@ -72,12 +75,35 @@ export class Judge implements Witness {
     const entry = entries.get(name);
     // Somebody else was quicker.
     if (entry === undefined) return;
-    this.#doomed.set(tombstone, { name, entry });
+    this.#doomed.set(tombstone, { name, entry, charge: this.#chargeOf(name) });
     this.#triedAt.set(name, this.#node.clock.elapsed());
     if (entries.has(name + PIN_SUFFIX)) this.fail(`${name} is pinned and deleted`);
     this.deletions += 1;
     const why = this.#objection(name, entry);
     if (why !== null) this.fail(`${name} is deleted, although ${why}`);
+  }
+
+  /** A request at the door deletes what it takes the place of, which no budget bounds. */
+  #chargeOf(name: string): Charge | null {
+    const { directory, clock, policies, evicting } = this.#node;
+    if (evicting.has(name)) return null;
+    const now = clock.now();
+    const archives = archivesIn(directory.now, now, clock.elapsed(), (identity) => this.#proofOf(identity));
+    const { disk } = directory.now;
+    return this.budgets.chargeOf({ name, archives, disk, now, acting: policies.acting() });
+  }
+
+  renamed(_from: string, to: string): void {
+    const tombstone = nameIn(to) ?? '';
+    const doomed = this.#doomed.get(tombstone);
+    if (!doomed?.charge) return;
+    const { charge, entry, name } = doomed;
+    const why = this.budgets.take(charge, tombstone, entry.content.length, this.#node.clock.elapsed());
+    if (why !== null) this.fail(`${name} is deleted beyond the budget: ${why}`);
+  }
+
+  linked(existing: string): void {
+    this.budgets.giveBack(nameIn(existing) ?? '');
   }
 
   link(existing: string, name: string): void {

@@ -14,10 +14,12 @@ export interface Weather {
   latencyMs: number;
 }
 
-/** Told before a call that changes the directory. */
+/** Told before a call that changes the directory, and of some once they have. */
 export interface Witness {
   rename(from: string, to: string): void;
+  renamed(from: string, to: string): void;
   link(existing: string, name: string): void;
+  linked(existing: string): void;
   unlink(path: string): void;
 }
 
@@ -138,13 +140,19 @@ export class Life {
         change(
           'rename',
           () => witness.rename(text(from), text(to)),
-          () => of.rename(from, to),
+          async () => {
+            await of.rename(from, to);
+            witness.renamed(text(from), text(to));
+          },
         ),
       link: (existing, name) =>
         change(
           'link',
           () => witness.link(text(existing), text(name)),
-          () => of.link(existing, name),
+          async () => {
+            await of.link(existing, name);
+            witness.linked(text(existing));
+          },
         ),
       unlink: (path) =>
         change(

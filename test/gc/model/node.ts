@@ -13,12 +13,13 @@ import { FakeClock } from '../fake-clock.ts';
 import { FakeFiles } from '../fake-files.ts';
 import { seeded } from '../random.ts';
 import { ApiServer, NOBODY, NODE } from './api-server.ts';
+import { Cache } from './cache.ts';
 import { DIRECTORY, DirectoryTruth } from './directory.ts';
 import { Judge } from './judge.ts';
 import { Life, type Weather } from './life.ts';
 import { PolicyTruth } from './policies.ts';
 import { Runtime } from './runtime.ts';
-import type { Flavour } from './specs.ts';
+import { FLAVOURS, type Flavour } from './specs.ts';
 
 /** A collector with its door, as long as it lives. */
 export interface Process {
@@ -49,6 +50,9 @@ export class ModelNode {
   readonly weather: Weather = { fault: null, latencyMs: 0 };
   readonly journal = new MemoryJournal();
   readonly documents = new Map<string, string>();
+  readonly cache = new Cache();
+  /** What requests at the door delete now. */
+  readonly evicting = new Set<string>();
   /** What authors have applied; the collector may not have heard of it yet. */
   readonly declared = new Map<string, PolicyResource>();
   readonly asked: Asked[] = [];
@@ -72,7 +76,8 @@ export class ModelNode {
 
   constructor(seed: number) {
     this.#seed = seed;
-    this.flavour = seed % 2 === 0 ? 'breaker' : 'pressure';
+    this.flavour = FLAVOURS[seed % FLAVOURS.length] ?? 'breaker';
+    this.files.clock = () => this.clock.now();
     for (const path of ['/var', '/var/lib', '/var/lib/kubelet', DIRECTORY]) this.files.mkdir(path);
     this.directory = new DirectoryTruth(this.files, this.clock);
     this.runtime = new Runtime(this.files, this.clock, (container) => this.identityOf(container));
@@ -104,10 +109,17 @@ export class ModelNode {
     await this.clock.advance(ms);
     this.directory.forget(200_000);
     if (this.process?.life.alive === false) {
+      this.evicting.clear();
       this.kills += 1;
       this.tell('        the collector was killed');
       this.process = null;
     }
+  }
+
+  /** Kills the process at once. */
+  kill(): void {
+    this.process?.life.die();
+    this.evicting.clear();
   }
 
   start(): void {
@@ -132,6 +144,7 @@ export class ModelNode {
         files: life.files(this.files, this.weather, this.judge, this.clock),
         random: () => random(1_000) / 1_000,
         state: life.state(this.documents),
+        readings: this.cache.store(life),
       },
       null,
     );
@@ -214,7 +227,12 @@ export class ModelNode {
         policies: () => (active.isKnown ? active.forRequests : null),
         directory: inventory,
         disk: () => disk.measure(),
-        evict: (decisions) => evictions.carryOut(decisions),
+        evict: async (decisions) => {
+          for (const { archive } of decisions) this.evicting.add(archive.file);
+          const enforced = await evictions.carryOut(decisions);
+          for (const { archive } of decisions) this.evicting.delete(archive.file);
+          return enforced;
+        },
         withheld: (decisions) => evictions.withheld(decisions),
         trustedNow: () => parts.clockWatch.trustedNow(),
         kubelet: this.runtime.kubelet(life),
