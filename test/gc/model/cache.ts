@@ -49,7 +49,8 @@ export class Cache {
     const what = dice.pick(['lies', 'is lost', 'is older', 'lies', 'is damaged', 'is cut off']);
     if (what === 'lies') {
       const fact = dice.pick(FACTS);
-      this.#document = await lie(files, fact, () => dice.pick(identities));
+      const by = 1 + dice.roll(40);
+      this.#document = await lie(files, fact, by, () => dice.pick(identities));
       return `is of other files: another ${fact}`;
     }
     if (what === 'is lost' || document === null) this.#document = null;
@@ -79,6 +80,7 @@ function damaged(document: Buffer, dice: Dice): Buffer {
 async function lie(
   files: FakeFiles,
   fact: (typeof FACTS)[number],
+  by: number,
   identityOf: () => Identity,
 ): Promise<Buffer> {
   const remembered: Remembered[] = [];
@@ -91,7 +93,7 @@ async function lie(
     const { device, inode, bytes, modifiedNs, changedNs } = facts;
     const other = {
       ...{ device, inode, bytes, modifiedNs, changedNs },
-      [fact]: fact === 'bytes' ? bytes + 1 : facts[fact] + 1n,
+      [fact]: fact === 'bytes' ? bytes + by : facts[fact] + BigInt(by),
     };
     remembered.push({ stamp: other, changedNs: other.changedNs, reading: untrue(content, identityOf()) });
   }
