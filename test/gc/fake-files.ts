@@ -47,6 +47,8 @@ export class FakeFiles implements FileSystem {
   deaf = false;
   /** The clock that times of change are taken from; null: they are in order, and long ago. */
   clock: (() => number) | null = null;
+  /** Added to the numbers of all devices, which may be others after the machine was started anew. */
+  devicesFrom = 0n;
   /** Called after each change. */
   onChange: () => void = () => {};
   readonly #root: Node;
@@ -336,7 +338,7 @@ export class FakeFiles implements FileSystem {
     const bytes = content.length;
     return {
       kind,
-      device,
+      device: device + this.devicesFrom,
       inode,
       modifiedNs,
       changedNs,

@@ -31,6 +31,7 @@ function knownAs(archive: Archive): Known {
     early: null,
     readAgain: false,
     changedNs: null,
+    isSettled: false,
     isWhole: false,
     isRecalled: false,
     isAsSeen: () => true,

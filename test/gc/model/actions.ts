@@ -1,4 +1,4 @@
-import { PIN_SUFFIX } from '../../../gc/archive/names.ts';
+import { PIN_SUFFIX, TOMBSTONE_PREFIX } from '../../../gc/archive/names.ts';
 import { CallerLeft } from '../../../gc/door/story.ts';
 import type { FileKind, FileSystem } from '../../../gc/system/files.ts';
 import { scopeLabel } from '../../../policy/govern.ts';
@@ -35,7 +35,10 @@ const ACTS: Readonly<Record<Action, Act>> = {
   put(node, dice) {
     if (archivesOf(node).length >= MOST_ARCHIVES) return null;
     const identity = drawIdentity(node, dice);
-    const name = nameFor(identity, dice.roll(40));
+    const number = dice.roll(40);
+    // A tombstone has no room for a long one.
+    const name =
+      number % 13 === 12 ? `checkpoint-${'long-'.repeat(44)}${number}.tar` : nameFor(identity, number);
     if (node.files.lstat(at(name)) !== null) return null;
     const ageMs =
       dice.pick([5_001, 20_000, 10 * MINUTE, HOUR, 3 * HOUR, 6 * HOUR, -HOUR, 100]) + dice.roll(5_000);
@@ -89,8 +92,12 @@ const ACTS: Readonly<Record<Action, Act>> = {
   pin(node, dice) {
     const name = chosen(archivesOf(node), dice);
     if (name === null || node.files.lstat(at(name + PIN_SUFFIX)) !== null) return null;
-    node.files.write(at(name + PIN_SUFFIX), '', node.clock.now());
-    return name;
+    // Whatever has the name pins.
+    const kind = dice.pick(['file', 'file', 'link', 'directory']);
+    if (kind === 'link') node.files.symlink('nowhere', at(name + PIN_SUFFIX));
+    else if (kind === 'directory') node.files.mkdir(at(name + PIN_SUFFIX));
+    else node.files.write(at(name + PIN_SUFFIX), '', node.clock.now());
+    return `${name}, by a ${kind}`;
   },
   unpin(node, dice) {
     const pin = chosen(
@@ -122,6 +129,10 @@ const ACTS: Readonly<Record<Action, Act>> = {
     node.files.write(at(name), content, Number(facts.modifiedNs / 1_000_000n));
     return `${name} is of ${textOf(identity)}, with the size and the mtime it had${isDown ? ', while nobody looks' : ''}`;
   },
+  reboot(node) {
+    node.reboot();
+    return 'of the machine';
+  },
   async cache(node, dice) {
     const isKilled = !dice.once(3);
     if (isKilled) node.kill();
@@ -133,10 +144,19 @@ const ACTS: Readonly<Record<Action, Act>> = {
   foreign(node, dice) {
     const name = `checkpoint-odd-${dice.roll(6)}.tar`;
     if (node.files.lstat(at(name)) !== null) return null;
-    const kind = dice.pick<FileKind | 'notes'>(['directory', 'link', 'fifo', 'socket', 'notes']);
+    const kind = dice.pick<FileKind | 'notes' | 'tombstone'>([
+      'directory',
+      'link',
+      'fifo',
+      'socket',
+      'notes',
+      'tombstone',
+    ]);
     if (kind === 'directory') node.files.mkdir(at(name));
     else if (kind === 'link') node.files.symlink(`${OUTSIDE}/moved-out`, at(name));
     else if (kind === 'notes') node.files.write(at(`notes-${dice.roll(9)}.txt`), 'not ours', 0);
+    else if (kind === 'tombstone')
+      node.files.write(at(`${TOMBSTONE_PREFIX}of-nobody-${dice.roll(9)}`), 'not ours', 0);
     else if (kind === 'fifo' || kind === 'socket') node.files.special(at(name), kind);
     return `a ${kind}`;
   },
@@ -210,7 +230,8 @@ const ACTS: Readonly<Record<Action, Act>> = {
     // What cannot be seen is not weighed, and under pressure others go in its place.
     const isBlinding = ['lstat', 'open', 'list', 'stat'].includes(operation);
     if (isBlinding && node.flavour === 'pressure') return 'none';
-    const code = dice.pick(['EIO', 'EACCES', 'EROFS', 'EMFILE']);
+    const drawn = dice.pick(['EIO', 'EACCES', 'EROFS', 'EMFILE', 'ENOSPC']);
+    const code = drawn === 'ENOSPC' && operation !== 'rename' && operation !== 'link' ? 'EIO' : drawn;
     weather.fault = { operation, code };
     node.disturbedAt = node.clock.elapsed();
     return `every ${operation} fails (${code})`;

@@ -8,6 +8,7 @@ export const DIRECTORY = '/var/lib/kubelet/checkpoints';
 const STILL_MS = 1_000;
 const OLD_MS = 5_000;
 const TOTAL_BYTES = 1_000_000;
+const NOTHING = Buffer.alloc(0);
 
 /** One file of the directory at some moment. */
 export interface Entry {
@@ -75,10 +76,11 @@ export class DirectoryTruth {
     for (const name of this.#names()) {
       const path = `${DIRECTORY}/${name}`;
       const facts = this.#files.lstat(path);
-      const content = this.#files.contentOf(path);
+      // Whatever has the name of a pin is one.
+      const content = name.endsWith(PIN_SUFFIX) ? NOTHING : this.#files.contentOf(path);
       if (facts === null || content === null) continue;
       const { inode, modifiedNs } = facts;
-      const allocatedBytes = facts.links > 1 ? 0 : facts.allocatedBytes;
+      const allocatedBytes = facts.links > 1 || content === NOTHING ? 0 : facts.allocatedBytes;
       used += allocatedBytes;
       const old = before?.get(name);
       // Nobody writes any more to what has been given its mtime back.

@@ -94,7 +94,16 @@ export class Judge implements Witness {
   }
 
   renamed(_from: string, to: string): void {
-    const tombstone = nameIn(to) ?? '';
+    this.#gone(nameIn(to) ?? '');
+  }
+
+  /** Of a tombstone it counts already. */
+  unlinked(path: string): void {
+    const name = nameIn(path);
+    if (name !== null && isArchiveName(name)) this.#gone(name);
+  }
+
+  #gone(tombstone: string): void {
     const doomed = this.#doomed.get(tombstone);
     if (!doomed?.charge) return;
     const { charge, entry, name } = doomed;
@@ -113,6 +122,13 @@ export class Judge implements Witness {
   }
 
   unlink(path: string): void {
+    const name = nameIn(path);
+    const { fault } = this.#node.weather;
+    if (name !== null && isArchiveName(name) && fault?.operation === 'rename' && fault.code === 'ENOSPC') {
+      this.#node.tell(`        unlinks ${name}, for there is no room for a tombstone`);
+      this.#doom(name, name);
+      return;
+    }
     const tombstone = nameIn(path) ?? '';
     const doomed = this.#doomed.get(tombstone);
     if (doomed === undefined) {
@@ -154,11 +170,17 @@ export class Judge implements Witness {
         oldest.set(each, of);
       }
       if (windowMs < RESCAN_MS) continue;
-      for (const entries of [newest, oldest]) {
+      // Of a file that it has tried to delete it knows more.
+      const tried = new Map([...oldest, ...[...newest].filter(([each]) => this.#isTried(each, windowMs))]);
+      for (const entries of [newest, oldest, tried]) {
         if (this.#objectionAt({ ...snapshot, entries }, elapsed, name) === null) return null;
       }
     }
     return why ?? 'it was not there';
+  }
+
+  #isTried(name: string, ms: number): boolean {
+    return this.#node.clock.elapsed() - (this.#triedAt.get(name) ?? Number.NEGATIVE_INFINITY) < ms;
   }
 
   /** For so long the collector may go by what is not so any more. */
@@ -198,9 +220,7 @@ export class Judge implements Witness {
     const why = this.#objectionBy(archives, snapshot, name);
     if (why === null) return null;
     // What could not be deleted gives nothing back to a disk under pressure, so others go in its place.
-    const elapsed = this.#node.clock.elapsed();
-    const isStuck = ({ file }: Archive) =>
-      file !== name && elapsed - (this.#triedAt.get(file) ?? Number.NEGATIVE_INFINITY) < STUCK_MS;
+    const isStuck = ({ file }: Archive) => file !== name && this.#isTried(file, STUCK_MS);
     if (!archives.some(isStuck)) return why;
     const stuck = archives.map((each) => (isStuck(each) ? { ...each, allocatedBytes: 0 } : each));
     return this.#objectionBy(stuck, snapshot, name) === null ? null : why;

@@ -21,6 +21,7 @@ export interface Witness {
   link(existing: string, name: string): void;
   linked(existing: string): void;
   unlink(path: string): void;
+  unlinked(path: string): void;
 }
 
 /**
@@ -70,10 +71,11 @@ export class Life {
     return this.alive ? value : await never();
   }
 
-  clock(of: FakeClock): Clock {
+  /** @param bootedAt when the machine was started, by the clock that only goes on. */
+  clock(of: FakeClock, bootedAt: number): Clock {
     return {
       now: () => of.now(),
-      elapsed: () => of.elapsed(),
+      elapsed: () => of.elapsed() - bootedAt,
       after: (ms, run) => {
         if (!this.alive) return () => {};
         const cancel = of.after(ms, () => {
@@ -158,7 +160,10 @@ export class Life {
         change(
           'unlink',
           () => witness.unlink(text(path)),
-          () => of.unlink(path),
+          async () => {
+            await of.unlink(path);
+            witness.unlinked(text(path));
+          },
         ),
     };
   }

@@ -71,11 +71,13 @@ export class ModelNode {
   /** By how much it was set ahead then, in milliseconds. */
   setAheadBy = 0;
   kills = 0;
+  #bootedAt: number;
   #uids = 0;
   readonly #seed: number;
 
   constructor(seed: number) {
     this.#seed = seed;
+    this.#bootedAt = this.clock.elapsed() - 3_600_000;
     this.flavour = FLAVOURS[seed % FLAVOURS.length] ?? 'breaker';
     this.files.clock = () => this.clock.now();
     for (const path of ['/var', '/var/lib', '/var/lib/kubelet', DIRECTORY]) this.files.mkdir(path);
@@ -116,6 +118,13 @@ export class ModelNode {
     }
   }
 
+  /** Starts the machine anew: what it counts since its start begins anew, and devices may have other numbers. */
+  reboot(): void {
+    this.kill();
+    this.#bootedAt = this.clock.elapsed();
+    this.files.devicesFrom += 1n;
+  }
+
   /** Kills the process at once. */
   kill(): void {
     this.process?.life.die();
@@ -124,7 +133,7 @@ export class ModelNode {
 
   start(): void {
     const life = new Life();
-    const clock = life.clock(this.clock);
+    const clock = life.clock(this.clock, this.#bootedAt);
     const log = new FakeLog();
     const source = new FakeSource([...this.declared.values()]);
     source.isFreshNow = this.isSourceFresh;
@@ -243,7 +252,7 @@ export class ModelNode {
         },
         audit: { lost: 0, record: (record) => void audit.push(record) },
         log,
-        clock: life.clock(this.clock),
+        clock: life.clock(this.clock, this.#bootedAt),
       },
       createDoorMetrics(new Registry()),
     );

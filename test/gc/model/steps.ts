@@ -34,6 +34,7 @@ const WEIGHTS = {
   kill: 5,
   /** What the next process gets to know of what was read. */
   cache: 3,
+  reboot: 1,
   stop: 2,
   /** Nothing happens for some minutes; then the accounts are compared. */
   quiet: 2,
