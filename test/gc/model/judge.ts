@@ -205,6 +205,8 @@ export class Judge implements Witness {
     if (why === null || archives.every(({ orphan }) => orphan === null)) return why;
     const unproven = (isKnown: (archive: Archive) => boolean) =>
       archives.map((archive) => (isKnown(archive) ? archive : { ...archive, orphan: null }));
+    if (this.#objectionOf(this.#sinceTheyCame(archives, snapshot, elapsed), snapshot, name) === null)
+      return null;
     const knowsOthers = unproven(({ file }) => file !== name);
     if (this.#objectionOf(knowsOthers, snapshot, name) === null) return null;
     return this.#objectionOf(
@@ -214,6 +216,18 @@ export class Judge implements Witness {
     ) === null
       ? null
       : why;
+  }
+
+  /** Since when a pod is missing is forgotten with the last of its archives. */
+  #sinceTheyCame(archives: readonly Archive[], { entries }: Snapshot, elapsed: number): readonly Archive[] {
+    const now = this.#node.clock.now();
+    return archives.map((archive) => {
+      const { orphan, file } = archive;
+      const came = now - (elapsed - (entries.get(file)?.since ?? elapsed));
+      return orphan === null
+        ? archive
+        : { ...archive, orphan: { ...orphan, since: Math.max(orphan.since, came) } };
+    });
   }
 
   #objectionOf(archives: readonly Archive[], snapshot: Snapshot, name: string): string | null {
