@@ -261,7 +261,9 @@ const ACTS: Readonly<Record<Action, Act>> = {
     node.clock.set(node.clock.now() + by);
     if (Math.abs(by) > MINUTE) {
       const elapsed = node.clock.elapsed();
-      const isAlone = elapsed - node.clockSetAt > 2 * MINUTE;
+      // Who knows no policies plans nothing, and does not look at the clock.
+      const isSeen = node.process?.parts.active.isKnown === true;
+      const isAlone = isSeen && elapsed - node.clockSetAt > 2 * MINUTE;
       // Nothing gets older by a clock that is set back.
       node.doubtedAt = by > 0 && isAlone ? elapsed : Number.NEGATIVE_INFINITY;
       node.clockSetAt = elapsed;
