@@ -36,9 +36,10 @@ export class BudgetTruth {
 
   /**
    * Whose budget a deletion is of: the one resource without which nobody would ask for it. Null where that could be
-   * said of two, or where a version of it may act that has no budget.
+   * said of two, as where the disk may be pressed, or where a version of it may act that has no budget.
    */
   chargeOf({ name, archives, disk, now, acting }: Question): Charge | null {
+    if (acting.flat().some(({ pressure }) => pressure)) return null;
     const keys = new Set<string | null>();
     for (const set of acting) {
       const fate = referencePlan({ archives, disk }, set, now).get(name);

@@ -139,7 +139,8 @@ export class Judge implements Witness {
     const entry = entries.get(tombstone);
     if (entry === undefined || entries.get(doomed.name)?.inode === entry.inode) return;
     this.#node.tell(`        unlinks ${doomed.name}`);
-    if (!isSameFile(entry, doomed.entry)) this.fail(`${doomed.name} is another file by now, and unlinked`);
+    // Who overwrites it while it is renamed, and gives it its mtime back, is not seen: a rename sets the ctime, too.
+    if (!isSameByFacts(entry, doomed.entry)) this.fail(`${doomed.name} is another file by now, and unlinked`);
     // A name that is too long for a tombstone is found again by its pin alone.
     if (entries.has(doomed.name + PIN_SUFFIX) && readTombstone(tombstone)?.file !== null)
       this.fail(`${doomed.name} was pinned before its last look, and is unlinked`);
@@ -198,9 +199,9 @@ export class Judge implements Witness {
 
   /** Of orphans the collector may know less than it was told: what it knows of them dies with it. */
   #objectionAt(snapshot: Snapshot, elapsed: number, name: string): string | null {
-    const archives = archivesIn(snapshot, this.#node.clock.now(), elapsed, (identity) =>
-      this.#proofOf(identity),
-    );
+    const { clock } = this.#node;
+    const then = clock.now() - (clock.elapsed() - elapsed);
+    const archives = archivesIn(snapshot, then, elapsed, (identity) => this.#proofOf(identity));
     const why = this.#objectionOf(archives, snapshot, name);
     if (why === null || archives.every(({ orphan }) => orphan === null)) return why;
     const unproven = (isKnown: (archive: Archive) => boolean) =>
@@ -244,6 +245,9 @@ export class Judge implements Witness {
     const { policies, clock, api, clockSetAt, setAheadBy } = this.#node;
     const now = clock.now();
     const leaving = policies.leaving(api.moment);
+    // Of two versions one has acted, and goes on protecting.
+    const perhaps = policies.perhapsLeaving(api.moment);
+    const maybe = [[], perhaps, ...perhaps.map((each) => [each])];
     const isPressed = [...policies.newest, ...leaving, ...policies.acting().flat()].some(
       (each) => each.pressure,
     );
@@ -262,17 +266,17 @@ export class Judge implements Witness {
     const ofPass = (): string | null => {
       const acting = first(policies.acting(), (set) => asks(set));
       const protecting = () =>
-        first(policies.acting(), (set) => asks([...set, ...leaving], archives, isPressed));
+        first(maybe, (more) =>
+          first(policies.acting(), (set) => asks([...set, ...leaving, ...more], archives, isPressed)),
+        );
       // What is protected for a while frees nothing, and others are evicted in its place.
       if (isPressed) return acting && protecting() && asks(policies.newest);
       return acting ?? asks(policies.newest, archives, false) ?? protecting();
     };
     const why = ofPass();
     if (why === null) return null;
-    const perhaps = policies.perhapsLeaving(api.moment);
-    const sets = [[], perhaps, ...perhaps.map((each) => [each])];
     for (const promised of this.#withPromises(archives, snapshot)) {
-      for (const set of sets) {
+      for (const set of maybe) {
         const known = [...policies.newest, ...leaving, ...set];
         if (asks(known, promised) === null) return null;
         // A request goes by the time that it was, until the new one is believed.
@@ -376,7 +380,12 @@ function nameIn(path: string): string | null {
 }
 
 function isSameFile(one: Entry, other: Entry): boolean {
-  return one.inode === other.inode && one.modifiedNs === other.modifiedNs && one.content === other.content;
+  return isSameByFacts(one, other) && one.content === other.content;
+}
+
+function isSameByFacts(one: Entry, other: Entry): boolean {
+  const isAsLong = one.content.length === other.content.length;
+  return one.inode === other.inode && one.modifiedNs === other.modifiedNs && isAsLong;
 }
 
 /** Null when one of them has no objection. */

@@ -214,6 +214,8 @@ export class ModelNode {
   }
 
   #tellPolicies(): void {
+    // What it has not asked for yet it takes as it is then.
+    if (this.process?.parts.active.isKnown === false) this.policies.restart();
     const elapsed = this.clock.elapsed();
     const cameAt = Math.max(this.directory.cameAt, this.disturbedAt);
     // What was made within the minute before its start is news to a new process, once it stands still.
