@@ -258,7 +258,7 @@ const ACTS: Readonly<Record<Action, Act>> = {
   },
   clock(node, dice) {
     const by = dice.pick([30_000, -30_000, 2 * MINUTE, HOUR, -HOUR, 72 * HOUR, -2 * MINUTE]);
-    node.clock.set(node.clock.now() + by);
+    node.setClock(by);
     if (Math.abs(by) > MINUTE) {
       const elapsed = node.clock.elapsed();
       // Who knows no policies plans nothing, and does not look at the clock.

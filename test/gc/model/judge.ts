@@ -14,6 +14,8 @@ const HINT_MS = 160;
 const YOUNG_MS = 7_000;
 /** Where hints are lost the rescan makes up for it: every minute, and a tenth. */
 const RESCAN_MS = 75_000;
+/** An archive has to stand still for so long. */
+const STILL_MS = 1_000;
 /** A look-up may take so long. */
 const LOOKUP_MS = 11_000;
 /** How old an answer of the API server may be that confirms an orphan. */
@@ -151,33 +153,49 @@ export class Judge implements Witness {
     const { clock, directory } = this.#node;
     const elapsed = clock.elapsed();
     const windowMs = this.windowMs();
+    const isBlind = windowMs >= RESCAN_MS;
     let why: string | null = null;
     let end = elapsed;
+    let isThere = true;
     const [newest, oldest] = [new Map<string, Entry>(), new Map<string, Entry>()];
     for (const snapshot of directory.within(windowMs)) {
       const then = snapshot.entries.get(name);
-      if (then === undefined || !isSameFile(then, entry)) {
-        return why ?? 'it is not what was decided on';
-      }
-      for (const moment of new Set([end, Math.max(snapshot.at, elapsed - windowMs)])) {
+      isThere &&= then !== undefined && isSameFile(then, entry);
+      if (!isThere && !isBlind) return why ?? 'it is not what was decided on';
+      for (const moment of isThere ? this.#moments(snapshot, end, windowMs) : []) {
         const objection = this.#objectionAt(snapshot, moment, name);
         if (objection === null) return null;
         why ??= objection;
       }
       end = snapshot.at;
+      if (!isBlind) continue;
       // Where events were lost the collector may know that one file has come, and not that another has gone.
       for (const [each, of] of snapshot.entries) {
         if (!newest.has(each)) newest.set(each, of);
         oldest.set(each, of);
       }
-      if (windowMs < RESCAN_MS) continue;
       // Of a file that it has tried to delete it knows more.
       const tried = new Map([...oldest, ...[...newest].filter(([each]) => this.#isTried(each, windowMs))]);
-      for (const entries of [newest, oldest, tried]) {
+      for (const others of [tried, ...mixtures(newest, oldest)]) {
+        const entries = new Map(others).set(name, entry);
         if (this.#objectionAt({ ...snapshot, entries }, elapsed, name) === null) return null;
       }
     }
     return why ?? 'it was not there';
+  }
+
+  /** When what stands so may have been decided on: what was young may have been so, or by a clock that was set not. */
+  #moments(snapshot: Snapshot, end: number, windowMs: number): Iterable<number> {
+    const { clock, clockMoved } = this.#node;
+    const start = Math.max(snapshot.at, clock.elapsed() - windowMs);
+    const stills = [...snapshot.entries.values()].map(({ since }) => since + STILL_MS - 1);
+    const isSet = end - clockMoved.at < YOUNG_MS && clockMoved.by > 0;
+    return new Set([
+      end,
+      start,
+      ...stills.filter((still) => still > start && still < end),
+      ...(isSet ? [end + clockMoved.by] : []),
+    ]);
   }
 
   #isTried(name: string, ms: number): boolean {
@@ -199,8 +217,7 @@ export class Judge implements Witness {
 
   /** Of orphans the collector may know less than it was told: what it knows of them dies with it. */
   #objectionAt(snapshot: Snapshot, elapsed: number, name: string): string | null {
-    const { clock } = this.#node;
-    const then = clock.now() - (clock.elapsed() - elapsed);
+    const then = this.#node.wallAt(elapsed);
     const archives = archivesIn(snapshot, then, elapsed, (identity) => this.#proofOf(identity));
     const why = this.#objectionOf(archives, snapshot, name);
     if (why === null || archives.every(({ orphan }) => orphan === null)) return why;
@@ -363,7 +380,13 @@ export class Judge implements Witness {
     // Where events are lost it is counted in parts, as they are found.
     if (this.windowMs() >= RESCAN_MS || !policies.isNewerThan(PROBATION_MS, resource, clock.elapsed()))
       return null;
-    const own = [...fates.values()].filter(({ action, by }) => {
+    const isNew = clock.elapsed() - (this.#node.process?.startedAt ?? 0) < YOUNG_MS;
+    // A new process waits for the others to stand still.
+    const seen = archives.filter(
+      ({ identity, modifiedAt }) => !isNew || (identity !== null && clock.now() - modifiedAt > YOUNG_MS),
+    );
+    const own = seen.filter(({ file }) => {
+      const { action, by } = fates.get(file) ?? { action: 'keep', by: null };
       return action === 'delete' && by !== null && ('rules' in by ? by : by.resource) === resource;
     }).length;
     const count = archives.filter(({ state }) => state !== 'reserved').length;
@@ -377,6 +400,21 @@ function nameIn(path: string): string | null {
   const prefix = `${DIRECTORY}/`;
   const name = path.startsWith(prefix) ? path.slice(prefix.length) : '';
   return name === '' || name.includes('/') ? null : name;
+}
+
+/** What is known of two moments: all of one, and of the other one file. */
+function* mixtures(
+  newest: ReadonlyMap<string, Entry>,
+  oldest: ReadonlyMap<string, Entry>,
+): Generator<ReadonlyMap<string, Entry>> {
+  yield newest;
+  yield oldest;
+  for (const [name, entry] of newest) {
+    const older = oldest.get(name);
+    if (older === undefined || older === entry || isSameFile(older, entry)) continue;
+    yield new Map(oldest).set(name, entry);
+    yield new Map(newest).set(name, older);
+  }
 }
 
 function isSameFile(one: Entry, other: Entry): boolean {

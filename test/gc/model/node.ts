@@ -68,6 +68,8 @@ export class ModelNode {
   clockSetAt = Number.NEGATIVE_INFINITY;
   /** The same; never, where it was set twice in a row and the collector may have seen nothing of it. */
   doubtedAt = Number.NEGATIVE_INFINITY;
+  /** When it was last set at all, and by how much, in milliseconds. */
+  clockMoved = { at: Number.NEGATIVE_INFINITY, by: 0 };
   /** By how much it was set ahead then, in milliseconds. */
   setAheadBy = 0;
   kills = 0;
@@ -116,6 +118,17 @@ export class ModelNode {
       this.tell('        the collector was killed');
       this.process = null;
     }
+  }
+
+  setClock(by: number): void {
+    this.clock.set(this.clock.now() + by);
+    this.clockMoved = { at: this.clock.elapsed(), by };
+  }
+
+  /** What the clock has shown at a moment a while ago. */
+  wallAt(elapsed: number): number {
+    const { at, by } = this.clockMoved;
+    return this.clock.now() - (this.clock.elapsed() - elapsed) - (elapsed < at ? by : 0);
   }
 
   /** Starts the machine anew: what it counts since its start begins anew, and devices may have other numbers. */
