@@ -283,6 +283,10 @@ const ACTS: Readonly<Record<Action, Act>> = {
   kill(node, dice) {
     const life = node.process?.life;
     if (life === undefined) return null;
+    if (dice.once(3)) {
+      life.diesOf = dice.pick(['rename', 'rename', 'unlink', 'link']);
+      return `at its next ${life.diesOf}, which takes effect`;
+    }
     const call = 1 + dice.roll(dice.pick([4, 30, 200]));
     const takesEffect = dice.once(2);
     life.dieAt(call, takesEffect);
@@ -315,6 +319,7 @@ export async function calm(node: ModelNode): Promise<void> {
   node.weather.latencyMs = 0;
   node.journal.killAt = null;
   node.process?.life.dieAt(Number.POSITIVE_INFINITY, false);
+  if (node.process) node.process.life.diesOf = null;
   await node.wait(0);
 }
 

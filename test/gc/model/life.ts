@@ -30,6 +30,8 @@ export interface Witness {
  */
 export class Life {
   alive = true;
+  /** At the next call that makes such a change it dies, once that has taken effect. */
+  diesOf: 'rename' | 'link' | 'unlink' | null = null;
   /** Calls made. */
   calls = 0;
   #callsLeft = Number.POSITIVE_INFINITY;
@@ -116,6 +118,7 @@ export class Life {
       call: () => Promise<void>,
     ): Promise<void> => {
       if (this.alive) tell();
+      if (this.diesOf === operation) this.dieAt(1, true);
       const wait = async () => {
         if (weather.latencyMs > 0) await new Promise<void>((done) => clock.after(weather.latencyMs, done));
       };
