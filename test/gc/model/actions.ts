@@ -228,7 +228,7 @@ const ACTS: Readonly<Record<Action, Act>> = {
       'statfs',
     ]);
     // What cannot be seen is not weighed, and under pressure others go in its place.
-    const isBlinding = ['lstat', 'open', 'list', 'stat'].includes(operation);
+    const isBlinding = ['lstat', 'open', 'list', 'stat', 'exists'].includes(operation);
     if (isBlinding && node.flavour === 'pressure') return 'none';
     const drawn = dice.pick(['EIO', 'EACCES', 'EROFS', 'EMFILE', 'ENOSPC']);
     const code = drawn === 'ENOSPC' && operation !== 'rename' && operation !== 'link' ? 'EIO' : drawn;
