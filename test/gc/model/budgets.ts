@@ -29,6 +29,17 @@ interface Gone extends Charge {
   readonly at: number;
 }
 
+/** Whether it has anything to say of the archive. */
+function speaksOf(
+  { rules, unidentified }: PolicyResource,
+  archives: readonly Archive[],
+  name: string,
+): boolean {
+  const identity = archives.find(({ file }) => file === name)?.identity ?? null;
+  if (identity === null) return unidentified !== undefined;
+  return rules.some(({ scope }) => scope.kind === 'global' || scope.namespace === identity.namespace);
+}
+
 /** What was deleted of each resource's budget, counted by what really lost its name. */
 export class BudgetTruth {
   #gone: Gone[] = [];
@@ -45,8 +56,7 @@ export class BudgetTruth {
       const fate = referencePlan({ archives, disk }, set, now).get(name);
       const by = fate?.action === 'delete' ? fate.by : null;
       const resource = !by ? null : 'rules' in by ? by : by.resource;
-      const others = set.filter((each) => each !== resource);
-      const isAlone = referencePlan({ archives, disk }, others, now).get(name)?.action !== 'delete';
+      const isAlone = set.every((each) => each === resource || !speaksOf(each, archives, name));
       keys.add(resource !== null && isAlone ? resourceKey(resource.reference) : null);
     }
     const [resource = null, ...more] = keys;

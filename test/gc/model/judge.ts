@@ -128,7 +128,13 @@ export class Judge implements Witness {
     const { fault } = this.#node.weather;
     if (name !== null && isArchiveName(name) && fault?.operation === 'rename' && fault.code === 'ENOSPC') {
       this.#node.tell(`        unlinks ${name}, for there is no room for a tombstone`);
-      this.#doom(name, name);
+      // It was judged when it was to be renamed.
+      const former = [...this.#doomed.values()].findLast((each) => each.name === name);
+      const present = this.#node.directory.now.entries.get(name);
+      if (former !== undefined) this.#doomed.set(name, former);
+      if (former === undefined || (present && !isSameByFacts(present, former.entry)))
+        this.fail(`${name} is not what was to be renamed, and is unlinked`);
+      if (this.#node.directory.now.entries.has(name + PIN_SUFFIX)) this.fail(`${name} is pinned and deleted`);
       return;
     }
     const tombstone = nameIn(path) ?? '';
