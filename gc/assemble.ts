@@ -44,6 +44,9 @@ import { Telling } from './telling/telling.ts';
 
 const RESCAN_MS = 60_000;
 
+/** For what part of the time between two scans a budget counts: the least that one of them comes behind the other. */
+const BUDGET_SHARE = 0.9;
+
 export interface Assembled {
   readonly collector: Collector;
   readonly inventory: Inventory;
@@ -117,7 +120,7 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
   const plans = new Plans(inventory);
   const failures = new Failures(log);
   const notices = new Notices(log);
-  const budget = new Budget();
+  const budget = new Budget({ store, periodMs: BUDGET_SHARE * rescanMs, elapsed: () => clock.elapsed() });
   const relief = new Relief();
   const breaker = new Breaker({ store, confirmed, directory: () => inventory.identity });
   const missing = new MissingPods(store, clock.now());

@@ -89,7 +89,6 @@ export class Collector {
   #scannedAt: Instant = 0;
   /** The watch asks for a scan, and nothing is done before it. */
   #wantsScan = false;
-  #renewedAt: Instant = 0;
   #disk: Disk | null = null;
   #passing: Promise<void> | null = null;
   #again = false;
@@ -267,6 +266,8 @@ export class Collector {
     telling.measure();
     if (plans.isOutdated(clock.now())) this.#again = true;
     const dues = [inventory.nextLook(), plans.nextDue(), active.nextDue(), failures.nextRetry(clock.now())];
+    const renewedMs = this.#report.overBudget > 0 ? this.#parts.budget.msUntilMore() : null;
+    if (renewedMs !== null) dues.push(clock.now() + renewedMs);
     this.#sleepUntil(dues);
   }
 
@@ -299,14 +300,9 @@ export class Collector {
   }
 
   async #rescan(): Promise<void> {
-    const { clock, inventory, watch, metrics, disk, budget, telling, rescanMs, random } = this.#parts;
+    const { clock, inventory, watch, metrics, disk, telling, rescanMs, random } = this.#parts;
     const { recollection } = this.#parts;
     const began = clock.now();
-    // Scans in between, which the watch asks for, give nobody a new budget.
-    if (Math.abs(began - this.#renewedAt) >= 0.9 * rescanMs) {
-      budget.renew();
-      this.#renewedAt = began;
-    }
     this.#scannedAt = began;
     this.#wantsScan = false;
     this.#rescanAt = began + rescanMs * (0.9 + 0.2 * random());

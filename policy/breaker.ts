@@ -40,31 +40,43 @@ export function digestText({ resource, deletions }: Trip): string {
   return JSON.stringify([resourceKey(resource.reference), resource.canonicalSpec, files]);
 }
 
+/** What a resource has deleted in this pass already. */
+export interface Spent {
+  readonly archives: number;
+  readonly bytes: number;
+}
+
 /**
  * The deletions that each resource's budget allows in one pass, in the order in which they are to be carried out;
- * one archive always. The next pass goes on where this one stops. What a former version of a resource has deleted in
- * this pass counts: a budget that each edit renews is none.
+ * one archive always. The next pass goes on where this one stops.
+ * @param spentBy by `resourceKey`: what a former version of a resource has deleted counts, for a budget that each
+ * edit renews is none.
  */
-export function withinBudget(deletions: readonly Decision[]): Decision[] {
+export function withinBudget(
+  deletions: readonly Decision[],
+  spentBy: (resource: string) => Spent = () => NOTHING_SPENT,
+): Decision[] {
   const inTurn = [...deletions].sort(byTurn);
   const named = new Map<string, Decision[]>();
   for (const [{ reference }, own] of byResource(inTurn)) {
     const key = resourceKey(reference);
     named.set(key, [...(named.get(key) ?? []), ...own]);
   }
-  const allowed = [...named.values()].flatMap((own) => {
-    // The last ones are those of the version that acts.
+  const allowed = [...named].flatMap(([key, own]) => {
     const { maxArchives = Number.POSITIVE_INFINITY, maxBytes } = own.at(-1)?.resource?.budget ?? {};
-    let bytes = 0;
-    const end = own.findIndex(({ archive }, index) => {
+    let { archives, bytes } = spentBy(key);
+    const end = own.findIndex(({ archive }) => {
+      archives += 1;
       bytes += archive.bytes;
-      return index >= maxArchives || (index > 0 && maxBytes !== undefined && bytes > maxBytes);
+      return archives > maxArchives || (archives > 1 && maxBytes !== undefined && bytes > maxBytes);
     });
     return end === -1 ? own : own.slice(0, end);
   });
   // What a schedule gives up has no budget.
   return [...allowed, ...inTurn.filter(isSchedules)].sort(byTurn);
 }
+
+const NOTHING_SPENT: Spent = { archives: 0, bytes: 0 };
 
 function isSchedules({ action, resource }: Decision): boolean {
   return action === 'delete' && resource === null;

@@ -43,7 +43,7 @@ export interface PassReport {
   readonly overBudget: number;
 }
 
-const NOTHING: Enforced = { deleted: [], freedBytes: 0, spared: 0, failed: 0, left: 0 };
+const NOTHING: Enforced = { deleted: [], begun: [], freedBytes: 0, spared: 0, failed: 0, left: 0 };
 
 /** From a plan to deletions: what is held back, what the budget allows, and what is carried out. */
 export class Passes {
@@ -57,7 +57,7 @@ export class Passes {
 
   /** @param isSettled whether all pods that matter were looked up. */
   async run(disk: Disk | null, isSettled: boolean): Promise<PassReport> {
-    const { plans, clock, clockWatch, failures, relief, budget, enforcer, dryRun } = this.#options;
+    const { plans, clock, clockWatch, failures, relief, budget, dryRun } = this.#options;
     const now = clock.now();
     const { policies } = plans;
     const { plan, held } = this.#decide(disk, isSettled, now);
@@ -72,10 +72,17 @@ export class Passes {
     );
     const allowed = budget.allow(holding);
     if (dryRun) this.#tell(allowed);
-    const enforced = dryRun || allowed.length === 0 ? NOTHING : await enforcer.carryOut(allowed);
-    budget.spend(enforced.deleted);
+    const enforced = dryRun || allowed.length === 0 ? NOTHING : await this.#carryOut(allowed);
     this.#report(plan, held);
     return { plan, policies, held, enforced, overBudget: holding.length - allowed.length };
+  }
+
+  async #carryOut(allowed: readonly Decision[]): Promise<Enforced> {
+    const { budget, enforcer } = this.#options;
+    budget.begin(allowed);
+    const enforced = await enforcer.carryOut(allowed);
+    budget.end([...enforced.deleted, ...enforced.begun]);
+    return enforced;
   }
 
   #decide(

@@ -37,6 +37,8 @@ export interface EnforcerOptions {
 /** What came of a pass. */
 export interface Enforced {
   readonly deleted: readonly Decision[];
+  /** Failed halfway: they have the names of tombstones, and are gone once that is finished. */
+  readonly begun: readonly Decision[];
   readonly freedBytes: number;
   /** A last look said otherwise. */
   readonly spared: number;
@@ -45,7 +47,7 @@ export interface Enforced {
   readonly left: number;
 }
 
-type Result = 'deleted' | 'spared' | 'failed' | 'left';
+type Result = 'deleted' | 'begun' | 'spared' | 'failed' | 'left';
 
 /** Carries out deletions, and answers for each one. */
 export class Enforcer {
@@ -71,6 +73,7 @@ export class Enforcer {
     isCurrent: (decision: Decision) => boolean = this.#options.isCurrent,
   ): Promise<Enforced> {
     const deleted: Decision[] = [];
+    const begun: Decision[] = [];
     const counts = { spared: 0, failed: 0, left: 0 };
     const waiting = deletions.values();
     const work = async () => {
@@ -78,12 +81,13 @@ export class Enforcer {
       for (const decision of waiting) {
         const result = await this.#one(decision, isCurrent);
         if (result === 'deleted') deleted.push(decision);
+        else if (result === 'begun') begun.push(decision);
         else counts[result] += 1;
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, work));
     const freedBytes = deleted.reduce((sum, { archive }) => sum + archive.allocatedBytes, 0);
-    return { deleted, freedBytes, ...counts };
+    return { deleted, begun, freedBytes, ...counts, failed: counts.failed + begun.length };
   }
 
   async #one(decision: Decision, isCurrent: (decision: Decision) => boolean): Promise<Result> {
@@ -148,7 +152,7 @@ export class Enforcer {
       return 'spared';
     }
     this.#fail(file, outcome);
-    return 'failed';
+    return outcome.tombstone === undefined ? 'failed' : 'begun';
   }
 
   #count(rule: DecisionRule, freedBytes: number): void {

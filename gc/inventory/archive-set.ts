@@ -19,14 +19,18 @@ export interface Known {
   early: Reading | null;
   /** Its reading failed for a reason that may pass. */
   readAgain: boolean;
-  /** The file's ctime before it was read; null where a later change could have the same. */
+  /** The file's ctime before it was read; null where that is not known. */
   changedNs: bigint | null;
+  /** No later change can have the same ctime. */
+  isSettled: boolean;
   /** It ends as it should. */
   isWhole: boolean;
   /** An earlier process has read it, not this one. */
   isRecalled: boolean;
   /** Whether a look sees the file that is known, unchanged. The device is the directory's. */
   isAsSeen(facts: FileFacts): boolean;
+  /** Whether its ctime is another than before it was read, or that is not known. */
+  isTouched(facts: FileFacts): boolean;
   /** What the last notice told of it, null for nothing; undefined while it is as it was then. The set's own. */
   told: Archive | null | undefined;
   /** Its place among the archives of its pod. The set's own. */

@@ -93,7 +93,7 @@ export class Holdings {
     if (!isRecalled || this.archives.get(archive.file) !== known) return;
     known.isRecalled = false;
     if (isAsRead(archive, reading)) return;
-    known.changedNs = null;
+    known.isSettled = false;
     this.#settle(known, reading);
   }
 
@@ -166,9 +166,10 @@ export class Holdings {
     if (pinned !== archive.pinned || allocatedBytes !== archive.allocatedBytes) {
       this.archives.put(known, { ...archive, pinned, allocatedBytes });
     }
-    if (archive.state === 'complete') return known.readAgain ? wanted(known, facts, now) : null;
+    const isOutdated = mayBeOther(known, facts, now);
+    if (archive.state === 'complete') return known.readAgain || isOutdated ? wanted(known, facts, now) : null;
     if (!hasStoodStill(known, now)) return null;
-    if (early === null) return wanted(known, facts, now);
+    if (early === null || isOutdated) return wanted(known, facts, now);
     this.#settle(known, early);
     return null;
   }
@@ -180,7 +181,7 @@ export class Holdings {
     known.isWhole = reading.complete;
     known.early = null;
     known.readAgain = !reading.lasting;
-    if (archive.state === 'complete' && archive.unidentifiedBecause === reading.because) return;
+    if (archive.state === 'complete' && isAsRead(archive, reading)) return;
     this.archives.put(
       known,
       this.#attributed(completeArchive(archive, reading, this.#shared(reading.identity))),
@@ -212,8 +213,8 @@ export class Holdings {
     const pinned = this.#others.hasPin(file);
     const modifiedAt = Number(facts.modifiedNs / 1_000_000n);
     const isOld = now - modifiedAt > OLD_MS;
-    const changedNs = isOld ? settledChange(facts, now) : null;
-    const recalled = changedNs === null ? null : this.#recall(facts, changedNs);
+    const isSettled = isOld && hasSettled(facts, now);
+    const recalled = isSettled ? this.#recall(facts, facts.changedNs) : null;
     const archive = growingArchive(file, facts, modifiedAt, pinned);
     const known = new KnownFile(
       recalled === null ? archive : this.#attributed(completeArchive(archive, recalled, recalled.identity)),
@@ -221,7 +222,8 @@ export class Holdings {
       now,
       scan,
     );
-    known.changedNs = changedNs;
+    if (isOld) known.changedNs = facts.changedNs;
+    known.isSettled = isSettled;
     if (recalled !== null) {
       known.runtime = recalled.runtime;
       known.hint = recalled.hint;
@@ -243,15 +245,25 @@ function hasStoodStill({ stillSince }: Known, now: Instant): boolean {
   return now - stillSince >= STILL_MS;
 }
 
+/**
+ * Whether an archive of the same size and mtime may hold something else than what was read: an mtime can be set back, a
+ * ctime cannot. What was read in the tick of its last change is read once more; not where that is of the future.
+ */
+function mayBeOther(known: Known, facts: FileFacts, now: Instant): boolean {
+  return known.isTouched(facts) || (!known.isSettled && Number(facts.changedNs / 1_000_000n) < now);
+}
+
 /** An archive that is now to be read. */
 function wanted(known: Known, facts: FileFacts, now: Instant): Known {
-  known.changedNs = settledChange(facts, now);
+  known.changedNs = facts.changedNs;
+  known.isSettled = hasSettled(facts, now);
+  known.readAgain = true;
   return known;
 }
 
-/** A change after this look shows in the ctime, unless that could still be the same tick of the clock: then null. */
-function settledChange({ changedNs }: FileFacts, now: Instant): bigint | null {
-  return Number(changedNs / 1_000_000n) < now - CTIME_TICK_MS ? changedNs : null;
+/** A change after this look shows in the ctime, unless that could still be the same tick of the clock. */
+function hasSettled({ changedNs }: FileFacts, now: Instant): boolean {
+  return Number(changedNs / 1_000_000n) < now - CTIME_TICK_MS;
 }
 
 /** Whether a reading says of an archive what is known already. */
@@ -289,9 +301,13 @@ function growingArchive(file: string, facts: FileFacts, modifiedAt: Instant, pin
   };
 }
 
-/** The same archive, standing still, with what was read of it. Spelled out: copies by spread are twice as big. */
+/**
+ * The same archive, standing still, with what was read of it, and no proof that a pod is gone, which may be another's.
+ * Spelled out: copies by spread are twice as big.
+ */
 function completeArchive(archive: Archive, reading: Reading, identity: Identity | null): Archive {
-  const { file, bytes, allocatedBytes, modifiedAt, pinned, orphan } = archive;
+  const { file, bytes, allocatedBytes, modifiedAt, pinned } = archive;
+  const orphan = null;
   const { because, staleTailBytes, lasting } = reading;
   const state = 'complete';
   return because === null

@@ -16,9 +16,10 @@ const ORIGIN = Date.now();
 const READ_AGAIN = 1;
 const WHOLE = 2;
 const RECALLED = 4;
-const RUNTIME_SHIFT = 3;
+const SETTLED = 8;
+const RUNTIME_SHIFT = 4;
 const RUNTIME_MASK = 7;
-const SCAN_SHIFT = 6;
+const SCAN_SHIFT = 7;
 
 /** What few archives have. */
 interface Rare {
@@ -124,6 +125,14 @@ export class KnownFile implements Known {
     this.#set(RECALLED, isSo);
   }
 
+  get isSettled(): boolean {
+    return (this.#state & SETTLED) !== 0;
+  }
+
+  set isSettled(isSo: boolean) {
+    this.#set(SETTLED, isSo);
+  }
+
   get hint(): string | null {
     return this.#rare.hint;
   }
@@ -147,6 +156,14 @@ export class KnownFile implements Known {
       this.archive.modifiedAt === Number(modifiedNs / NS_OF_MS) &&
       this.#modifiedRest === Number(modifiedNs % NS_OF_MS) &&
       this.#inode === compact(inode)
+    );
+  }
+
+  isTouched({ changedNs }: FileFacts): boolean {
+    return (
+      this.#changedRest === NEVER ||
+      this.archive.modifiedAt + this.#changedLater !== Number(changedNs / NS_OF_MS) ||
+      this.#changedRest !== Number(changedNs % NS_OF_MS)
     );
   }
 

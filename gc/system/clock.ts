@@ -4,17 +4,20 @@ import type { Timers } from './timers.ts';
 /** The time, and calls at a later one. Passed in, so that no test sleeps. */
 export interface Clock extends Timers {
   now(): Instant;
-  /** Milliseconds since some moment, whatever the clock is set to. */
+  /** Milliseconds since the machine was started, the same for all its processes, whatever the clock is set to. */
   elapsed(): number;
 }
 
 /** Node fires a timer of more milliseconds than this (24.8 days) at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
+/** How long the machine had been running when this process began: the one is asked for in a tenth of the other's time. */
+const BEGAN_MS = Number(process.hrtime.bigint()) / 1e6 - performance.now();
+
 /** The machine's own. A call may come early, where it is too far away: who is called looks at the time. */
 export const systemClock: Clock = {
   now: Date.now,
-  elapsed: () => performance.now(),
+  elapsed: () => BEGAN_MS + performance.now(),
   after(ms, run) {
     const timer = setTimeout(run, Math.min(Math.max(ms, 0), LONGEST_TIMER_MS));
     return () => clearTimeout(timer);

@@ -14,9 +14,10 @@ export interface StateStore {
   retry(): void;
 }
 
-/** Nothing here is needed for safety: without it waiting periods begin anew and confirmations are asked again. */
-const UNWRITTEN = 'it is tried again at each scan; until then a restart begins waiting periods anew';
-const UNREAD = 'waiting periods begin anew, and confirmations are asked for again';
+/** Without it waiting periods and deletion budgets begin anew, and confirmations are asked again. */
+const UNWRITTEN =
+  'it is tried again at each scan; until then a restart begins waiting periods and deletion budgets anew';
+const UNREAD = 'waiting periods and deletion budgets begin anew, and confirmations are asked for again';
 
 /**
  * Documents as files of a directory, written whole or not at all. Not synced to the disk: what a power failure

@@ -45,6 +45,10 @@ export class FakeFiles implements FileSystem {
   disk: Disk = { totalBytes: 1e12, freeBytes: 5e11, totalInodes: 1e6, freeInodes: 5e5 };
   /** No watch hears anything: events are lost, as when inotify's queue overflows. */
   deaf = false;
+  /** The clock that times of change are taken from; null: they are in order, and long ago. */
+  clock: (() => number) | null = null;
+  /** Added to the numbers of all devices, which may be others after the machine was started anew. */
+  devicesFrom = 0n;
   /** Called after each change. */
   onChange: () => void = () => {};
   readonly #root: Node;
@@ -84,7 +88,7 @@ export class FakeFiles implements FileSystem {
   writer(path: FileName): (content: Buffer, modifiedMs: number) => void {
     const node = this.#find(path, false) ?? this.#make(path, 'file', {});
     return (content, modifiedMs) => {
-      Object.assign(node, { content, modifiedNs: nanoseconds(modifiedMs) });
+      Object.assign(node, { content, modifiedNs: nanoseconds(modifiedMs), changedNs: this.#tick() });
       this.#notify(path);
     };
   }
@@ -264,10 +268,11 @@ export class FakeFiles implements FileSystem {
     for (const { node, handlers } of [...this.#watches]) if (node === parent) handlers.event(told);
   }
 
-  /** Times of change are in order, and long ago. */
+  /** No two changes have the same time. */
   #tick(): bigint {
-    this.#ticks += 1_000_000_000n;
-    return this.#ticks;
+    this.#ticks += 1n;
+    const { clock } = this;
+    return clock === null ? this.#ticks * 1_000_000_000n : nanoseconds(clock()) + (this.#ticks % 1_000_000n);
   }
 
   #node(kind: FileKind, device: bigint, more: Partial<Node> = {}): Node {
@@ -333,7 +338,7 @@ export class FakeFiles implements FileSystem {
     const bytes = content.length;
     return {
       kind,
-      device,
+      device: device + this.devicesFrom,
       inode,
       modifiedNs,
       changedNs,

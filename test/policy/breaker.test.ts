@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { digestText, trips, withinBudget } from '../../policy/breaker.ts';
+import { digestText, type Spent, trips, withinBudget } from '../../policy/breaker.ts';
 import { plan } from '../../policy/plan.ts';
 import type { Decision, PolicyResource } from '../../policy/types.ts';
 import { archive, MI, NOW, policies, resource } from './build.ts';
@@ -100,15 +100,23 @@ test('what a budget lets through in one pass: the first in turn, one always', ()
   }
 });
 
-test('a former version of the resource has spent of the same budget', () => {
-  const budgeted = (more: object = {}) => keeping(2, { deletionBudget: { maxArchivesPerPass: 3 }, ...more });
-  const inTurn = (resource: PolicyResource) =>
-    deletionsFor(resource).sort((one, other) => (one.turn ?? 0) - (other.turn ?? 0));
-  const spent = inTurn(budgeted())
-    .slice(0, 2)
-    .map((each) => ({ ...each, turn: -1 }));
-  const rest = inTurn(budgeted({ applyPoliciesImmediately: true })).slice(2);
-  assert.equal(hours(withinBudget([...spent, ...rest])), 'shop 6, shop 5, shop 4');
+test('what was spent of a budget is not there again', () => {
+  const rows: readonly (readonly [name: string, budget: object, spent: Spent, wanted: string])[] = [
+    ['some', { maxArchivesPerPass: 3 }, { archives: 2, bytes: 20 * MI }, 'shop 6'],
+    ['all', { maxArchivesPerPass: 3 }, { archives: 3, bytes: 0 }, ''],
+    ['more than all, of another version', { maxArchivesPerPass: 3 }, { archives: 5, bytes: 0 }, ''],
+    ['bytes', { maxBytesPerPass: '30Mi' }, { archives: 1, bytes: 20 * MI }, 'shop 6'],
+    ['the one that is always allowed', { maxBytesPerPass: '1Mi' }, { archives: 1, bytes: 10 * MI }, ''],
+  ];
+  for (const [name, deletionBudget, spent, wanted] of rows) {
+    const keys: string[] = [];
+    const allowed = withinBudget(deletionsFor(keeping(2, { deletionBudget })), (key) => {
+      keys.push(key);
+      return spent;
+    });
+    assert.equal(hours(allowed), wanted, name);
+    assert.equal(keys.length, 1);
+  }
 });
 
 test('budgets are of each resource', () => {

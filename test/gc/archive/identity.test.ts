@@ -105,6 +105,37 @@ describe('identity: real archives', () => {
   });
 });
 
+describe('identity: headers that lead past the own end marker', () => {
+  const pair = manifestEntry('checkpoint-pair_a-b-c');
+  const real = bytesOf(pair);
+  const [rootfsDiffAt, tailsHeaderAt, specInTailAt] = [272_896, 349_184, 520_704];
+
+  it('over the own spec, to the headers of the archive that was overwritten: whole, and that one’s', async () => {
+    const bytes = Buffer.from(real);
+    header('hop', { size: tailsHeaderAt - rootfsDiffAt - 512 }).copy(bytes, rootfsDiffAt);
+    const { identity, staleTailBytes, complete } = await readBytes(bytes);
+    assert.ok(complete);
+    assert.equal(staleTailBytes, 0);
+    const podUid = '8a6b6415-ff9f-4eac-950b-2900cc60718a';
+    assert.deepEqual(identity, { namespace: 'a', pod: 'pair', container: 'b-c', podUid });
+  });
+
+  it('behind the own spec there are two, and it is nobody’s', async () => {
+    const bytes = Buffer.from(real);
+    const statsDumpAt = 278_528;
+    header('hop', { size: specInTailAt - statsDumpAt - 512 }).copy(bytes, statsDumpAt);
+    const { identity, because } = await readBytes(bytes);
+    assert.equal(identity, null);
+    assert.match(because ?? '', /more than one spec\.dump/);
+  });
+
+  it('to where no header stands, it is nobody’s', async () => {
+    const bytes = Buffer.from(real);
+    header('hop', { size: tailsHeaderAt - rootfsDiffAt }).copy(bytes, rootfsDiffAt);
+    assert.match((await readBytes(bytes)).because ?? '', /^damaged/);
+  });
+});
+
 describe('identity: cut off', () => {
   it('at every 512 bytes it has none', async () => {
     const bytes = bytesOf(manifestEntry('checkpoint-edge'));

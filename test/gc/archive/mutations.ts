@@ -25,8 +25,8 @@ export interface Subject {
   readonly spec: Range;
   /** Where the spec says which runtime wrote it, and whose it is. */
   readonly deciding: readonly Range[];
-  /** Whose memory stands behind the end marker; null where nothing does. It speaks where the marker is destroyed. */
-  readonly behind: string | null;
+  /** The spec of the archive whose end stands behind the end marker; null where nothing does. */
+  readonly specBehind: Buffer | null;
 }
 
 export async function subjectOf(row: ManifestEntry): Promise<Subject> {
@@ -45,7 +45,7 @@ export async function subjectOf(row: ManifestEntry): Promise<Subject> {
     frame: headersAt.map((at) => [at, at + BLOCK]),
     spec,
     deciding: decidingIn(pristine, spec),
-    behind: row.endMarkerAt === null ? null : namesIn(pristine.toString('latin1', row.endMarkerAt)),
+    specBehind: specBehind(pristine, row.endMarkerAt),
   };
 }
 
@@ -78,18 +78,21 @@ function decidingIn(bytes: Buffer, [from, to]: Range): Range[] {
   ]);
 }
 
-/** As containerd writes them. */
-function namesIn(text: string): string | null {
-  const names = ['sandbox-namespace', 'sandbox-name', 'container-name', 'sandbox-uid'].map(
-    (key) => new RegExp(`"io\\.kubernetes\\.cri\\.${key}":"([^"]*)"`).exec(text)?.[1],
-  );
-  return names.every((name) => name !== undefined) ? names.join('/') : null;
+/** What was left of a longer archive begins anywhere in it; its headers stand at multiples of a block all the same. */
+function specBehind(bytes: Buffer, endMarkerAt: number | null): Buffer | null {
+  const at = endMarkerAt === null ? -1 : bytes.indexOf('spec.dump\0', endMarkerAt, 'latin1');
+  if (at < 0) return null;
+  assert.equal(at % BLOCK, 0);
+  const length = Number.parseInt(bytes.toString('latin1', at + 124, at + 136), 8);
+  return bytes.subarray(at + BLOCK, at + BLOCK + length);
 }
 
 /** What was done to an archive. */
 export interface Mutated {
   readonly end: number;
   readonly changed: readonly Range[];
+  /** What was done where, in words. */
+  readonly did: readonly string[];
   /** Bytes behind the end marker that were not there before. */
   readonly tail: number;
   /** Everything behind this was moved. */
@@ -160,26 +163,34 @@ const IN_PLACE: readonly Mutation[] = [
 export function mutate(subject: Subject, random: Random): Mutated {
   const { buffer, pristine } = subject;
   const changed: Range[] = [];
-  for (let left = random(4); left > 0; left--) changed.push(pick(IN_PLACE, random)(subject, random));
-  const whole = { end: pristine.length, changed, tail: 0, movedFrom: pristine.length };
+  const did: string[] = [];
+  for (let left = random(4); left > 0; left--) {
+    const mutation = pick(IN_PLACE, random);
+    const range = mutation(subject, random);
+    changed.push(range);
+    did.push(`${mutation.name} ${range.join('-')}`);
+  }
+  const whole = { end: pristine.length, changed, did, tail: 0, movedFrom: pristine.length };
   switch (random(10)) {
     case 0:
-      return { ...whole, end: random(pristine.length), movedFrom: 0 };
+      return { ...whole, did: [...did, 'cut off'], end: random(pristine.length), movedFrom: 0 };
     case 1:
     case 2: {
       // What an earlier and longer archive leaves, which begins anywhere in a record of tar.
       const tail = 1 + random(LONGEST_TAIL);
       for (let at = 0; at < tail; at += 1) buffer[pristine.length + at] = 1 + random(255);
-      return { ...whole, end: pristine.length + tail, tail };
+      return { ...whole, did: [...did, `${tail} bytes behind it`], end: pristine.length + tail, tail };
     }
     case 3: {
       const [at, bytes] = [random(pristine.length), pick([1, BLOCK, random(2_000)], random)];
       buffer.copyWithin(at, Math.min(at + bytes, pristine.length), pristine.length);
+      did.push(`${bytes} bytes taken out at ${at}`);
       return { ...whole, end: Math.max(at, pristine.length - bytes), movedFrom: at };
     }
     case 4: {
       const [at, bytes] = [random(pristine.length), pick([1, BLOCK, random(2_000)], random)];
       buffer.copyWithin(at + bytes, at, pristine.length);
+      did.push(`${bytes} bytes put in at ${at}`);
       return { ...whole, end: pristine.length + bytes, movedFrom: at };
     }
     case 5: {
@@ -189,6 +200,7 @@ export function mutate(subject: Subject, random: Random): Mutated {
       if (endMarkerAt === null || from < 0 || to - from > SPARE) return whole;
       buffer.copyWithin(endMarkerAt + to - from, endMarkerAt, pristine.length);
       pristine.copy(buffer, endMarkerAt, from, to);
+      did.push('a second spec before the end marker');
       return { ...whole, end: pristine.length + to - from, movedFrom: endMarkerAt };
     }
     default:

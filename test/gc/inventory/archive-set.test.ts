@@ -31,9 +31,11 @@ function knownAs(archive: Archive): Known {
     early: null,
     readAgain: false,
     changedNs: null,
+    isSettled: false,
     isWhole: false,
     isRecalled: false,
     isAsSeen: () => true,
+    isTouched: () => false,
     told: undefined,
     at: 0,
   };

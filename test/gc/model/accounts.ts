@@ -61,7 +61,7 @@ export async function requireEnd(node: ModelNode): Promise<void> {
   requireAccounts(node);
   const { process, judge, directory, asked } = node;
   for (const name of directory.now.entries.keys()) {
-    if (name.startsWith(TOMBSTONE_PREFIX)) judge.fail(`the tombstone ${name} is left for ever`);
+    if (readTombstone(name) !== null) judge.fail(`the tombstone ${name} is left for ever`);
   }
   for (const { id, namespace, pod, container } of process?.door?.ledger.reserved() ?? []) {
     judge.fail(`room for ${namespace}/${pod}/${container} is reserved for ever (${id})`);

@@ -1,4 +1,4 @@
-import { PIN_SUFFIX } from '../../../gc/archive/names.ts';
+import { PIN_SUFFIX, TOMBSTONE_PREFIX } from '../../../gc/archive/names.ts';
 import { CallerLeft } from '../../../gc/door/story.ts';
 import type { FileKind, FileSystem } from '../../../gc/system/files.ts';
 import { scopeLabel } from '../../../policy/govern.ts';
@@ -19,6 +19,8 @@ const HOUR = 60 * MINUTE;
 /** Beside the directory: what is moved out or linked from there is none of the collector's business. */
 const OUTSIDE = '/var/lib/kubelet';
 const MOST_ARCHIVES = 30;
+/** Blocks of memory that archives of a runtime have. */
+const sizes = Array.from({ length: 13 }, (_, blocks) => blocks);
 
 type Act = (node: ModelNode, dice: Dice) => string | null | Promise<string>;
 
@@ -33,7 +35,10 @@ const ACTS: Readonly<Record<Action, Act>> = {
   put(node, dice) {
     if (archivesOf(node).length >= MOST_ARCHIVES) return null;
     const identity = drawIdentity(node, dice);
-    const name = nameFor(identity, dice.roll(40));
+    const number = dice.roll(40);
+    // A tombstone has no room for a long one.
+    const name =
+      number % 13 === 12 ? `checkpoint-${'long-'.repeat(44)}${number}.tar` : nameFor(identity, number);
     if (node.files.lstat(at(name)) !== null) return null;
     const ageMs =
       dice.pick([5_001, 20_000, 10 * MINUTE, HOUR, 3 * HOUR, 6 * HOUR, -HOUR, 100]) + dice.roll(5_000);
@@ -87,8 +92,12 @@ const ACTS: Readonly<Record<Action, Act>> = {
   pin(node, dice) {
     const name = chosen(archivesOf(node), dice);
     if (name === null || node.files.lstat(at(name + PIN_SUFFIX)) !== null) return null;
-    node.files.write(at(name + PIN_SUFFIX), '', node.clock.now());
-    return name;
+    // Whatever has the name pins.
+    const kind = dice.pick(['file', 'file', 'link', 'directory']);
+    if (kind === 'link') node.files.symlink('nowhere', at(name + PIN_SUFFIX));
+    else if (kind === 'directory') node.files.mkdir(at(name + PIN_SUFFIX));
+    else node.files.write(at(name + PIN_SUFFIX), '', node.clock.now());
+    return `${name}, by a ${kind}`;
   },
   unpin(node, dice) {
     const pin = chosen(
@@ -106,13 +115,48 @@ const ACTS: Readonly<Record<Action, Act>> = {
     if (node.files.lstat(outside) === null) void node.files.link(at(name), outside);
     return name;
   },
+  forge(node, dice) {
+    const name = chosen(archivesOf(node), dice);
+    const facts = name === null ? null : node.files.lstat(at(name));
+    const identity = drawIdentity(node, dice);
+    const isDown = dice.once(3);
+    if (name === null || facts?.kind !== 'file') return null;
+    const content = sizes
+      .map((blocks) => contentFor(identity, blocks))
+      .find(({ length }) => length === facts.bytes);
+    if (content === undefined) return null;
+    if (isDown) node.kill();
+    node.files.write(at(name), content, Number(facts.modifiedNs / 1_000_000n));
+    return `${name} is of ${textOf(identity)}, with the size and the mtime it had${isDown ? ', while nobody looks' : ''}`;
+  },
+  reboot(node) {
+    node.reboot();
+    return 'of the machine';
+  },
+  async cache(node, dice) {
+    const isKilled = !dice.once(3);
+    if (isKilled) node.kill();
+    const [first, ...rest] = CONTAINERS.map((each) => node.identityOf(each));
+    if (first === undefined) return 'nothing';
+    const what = await node.cache.disturb(dice, node.files, [first, ...rest]);
+    return `${what}${isKilled ? ', and the collector is killed' : ''}`;
+  },
   foreign(node, dice) {
     const name = `checkpoint-odd-${dice.roll(6)}.tar`;
     if (node.files.lstat(at(name)) !== null) return null;
-    const kind = dice.pick<FileKind | 'notes'>(['directory', 'link', 'fifo', 'socket', 'notes']);
+    const kind = dice.pick<FileKind | 'notes' | 'tombstone'>([
+      'directory',
+      'link',
+      'fifo',
+      'socket',
+      'notes',
+      'tombstone',
+    ]);
     if (kind === 'directory') node.files.mkdir(at(name));
     else if (kind === 'link') node.files.symlink(`${OUTSIDE}/moved-out`, at(name));
     else if (kind === 'notes') node.files.write(at(`notes-${dice.roll(9)}.txt`), 'not ours', 0);
+    else if (kind === 'tombstone')
+      node.files.write(at(`${TOMBSTONE_PREFIX}of-nobody-${dice.roll(9)}`), 'not ours', 0);
     else if (kind === 'fifo' || kind === 'socket') node.files.special(at(name), kind);
     return `a ${kind}`;
   },
@@ -184,9 +228,10 @@ const ACTS: Readonly<Record<Action, Act>> = {
       'statfs',
     ]);
     // What cannot be seen is not weighed, and under pressure others go in its place.
-    const isBlinding = ['lstat', 'open', 'list', 'stat'].includes(operation);
+    const isBlinding = ['lstat', 'open', 'list', 'stat', 'exists'].includes(operation);
     if (isBlinding && node.flavour === 'pressure') return 'none';
-    const code = dice.pick(['EIO', 'EACCES', 'EROFS', 'EMFILE']);
+    const drawn = dice.pick(['EIO', 'EACCES', 'EROFS', 'EMFILE', 'ENOSPC']);
+    const code = drawn === 'ENOSPC' && operation !== 'rename' && operation !== 'link' ? 'EIO' : drawn;
     weather.fault = { operation, code };
     node.disturbedAt = node.clock.elapsed();
     return `every ${operation} fails (${code})`;
@@ -213,10 +258,12 @@ const ACTS: Readonly<Record<Action, Act>> = {
   },
   clock(node, dice) {
     const by = dice.pick([30_000, -30_000, 2 * MINUTE, HOUR, -HOUR, 72 * HOUR, -2 * MINUTE]);
-    node.clock.set(node.clock.now() + by);
+    node.setClock(by);
     if (Math.abs(by) > MINUTE) {
       const elapsed = node.clock.elapsed();
-      const isAlone = elapsed - node.clockSetAt > 2 * MINUTE;
+      // Who knows no policies plans nothing, and does not look at the clock.
+      const isSeen = node.process?.parts.active.isKnown === true;
+      const isAlone = isSeen && elapsed - node.clockSetAt > 2 * MINUTE;
       // Nothing gets older by a clock that is set back.
       node.doubtedAt = by > 0 && isAlone ? elapsed : Number.NEGATIVE_INFINITY;
       node.clockSetAt = elapsed;
@@ -236,6 +283,10 @@ const ACTS: Readonly<Record<Action, Act>> = {
   kill(node, dice) {
     const life = node.process?.life;
     if (life === undefined) return null;
+    if (dice.once(3)) {
+      life.diesOf = dice.pick(['rename', 'rename', 'unlink', 'link']);
+      return `at its next ${life.diesOf}, which takes effect`;
+    }
     const call = 1 + dice.roll(dice.pick([4, 30, 200]));
     const takesEffect = dice.once(2);
     life.dieAt(call, takesEffect);
@@ -268,6 +319,7 @@ export async function calm(node: ModelNode): Promise<void> {
   node.weather.latencyMs = 0;
   node.journal.killAt = null;
   node.process?.life.dieAt(Number.POSITIVE_INFINITY, false);
+  if (node.process) node.process.life.diesOf = null;
   await node.wait(0);
 }
 

@@ -26,43 +26,90 @@ export function contentOf(bytes: Buffer): Content {
 
 /** The same of bytes that may change. */
 export function readContent(bytes: Buffer): Content {
-  const specs: Buffer[] = [];
-  for (let at = 0; at + BLOCK <= bytes.length; ) {
-    const header = headerAt(bytes, at);
-    if (header === null) return NOTHING;
-    if (header.isZero) {
-      const second = bytes.subarray(at + BLOCK, at + 2 * BLOCK);
-      if (second.length < BLOCK || second.some((byte) => byte !== 0)) return NOTHING;
-      const staleTailBytes = bytes.length - at - 2 * BLOCK;
-      const [only, more] = specs;
-      const identity = only === undefined || more !== undefined ? null : identityIn(only.toString());
-      return { whole: true, identity, staleTailBytes, specs: specs.length };
-    }
-    const end = at + BLOCK + header.size;
-    if (header.path === 'spec.dump') specs.push(bytes.subarray(at + BLOCK, end));
-    at = Math.ceil(end / BLOCK) * BLOCK;
-  }
-  return NOTHING;
+  const { whole, specs, endAt } = walkPlainly(bytes);
+  if (!whole) return NOTHING;
+  const [only, more] = specs;
+  const identity = only === undefined || more !== undefined ? null : identityIn(only.toString());
+  return { whole: true, identity, staleTailBytes: bytes.length - endAt, specs: specs.length };
 }
 
+/** What stands in an archive, up to its end or to what is no header. */
+export interface PlainWalk {
+  readonly whole: boolean;
+  /** Where its end marker ends. */
+  readonly endAt: number;
+  readonly specs: readonly Buffer[];
+  /** Of all headers. */
+  readonly headerBytes: number;
+  /** Of all contents that a reader may want beside its `spec.dump`: names for others, and podman's own of a container. */
+  readonly otherBytes: number;
+}
+
+/** From header to header, in the plainest way. Follows GNU's long names, and gives up where a header is pax'. */
+export function walkPlainly(bytes: Buffer): PlainWalk {
+  const specs: Buffer[] = [];
+  let [headerBytes, otherBytes] = [0, 0];
+  let longName: string | null = null;
+  const walked = (whole: boolean, endAt: number) => ({ whole, endAt, specs, headerBytes, otherBytes });
+  for (let at = 0; at + BLOCK <= bytes.length; ) {
+    const header = headerAt(bytes, at);
+    headerBytes += BLOCK;
+    if (header === null) break;
+    const end = at + BLOCK + header.size;
+    if (header.type === 'zero') return walked(isZero(bytes, end) && end + BLOCK <= bytes.length, end + BLOCK);
+    const content = bytes.subarray(at + BLOCK, end);
+    const path = header.type === 'file' ? plainPath(longName ?? header.path) : '';
+    if (path === 'spec.dump') specs.push(content);
+    if (path === 'config.dump' || EXTENSIONS.includes(header.type)) otherBytes += content.length + BLOCK;
+    if (header.type === 'x' || header.type === 'g') break;
+    if (header.type === 'L') longName = untilNul(content.toString('latin1'));
+    else if (header.type !== 'K') longName = null;
+    at = Math.ceil(end / BLOCK) * BLOCK;
+  }
+  return walked(false, bytes.length);
+}
+
+const EXTENSIONS: readonly string[] = ['x', 'g', 'L', 'K'];
+
 interface Header {
-  readonly isZero: boolean;
+  /** `zero`, `file`, or as the format has it. */
+  readonly type: string;
   readonly path: string;
   readonly size: number;
 }
 
+const ZERO: Header = { type: 'zero', path: '', size: 0 };
+
 /** Null where its checksum does not hold, or its size is no number. */
 function headerAt(bytes: Buffer, at: number): Header | null {
+  if (isZero(bytes, at)) return ZERO;
   const block = bytes.subarray(at, at + BLOCK);
-  if (block.every((byte) => byte === 0)) return { isZero: true, path: '', size: 0 };
-  const sum = block.reduce((total, byte, index) => total + (index >= 148 && index < 156 ? 32 : byte), 0);
-  const size = block[124] === 0x80 ? Number(block.readBigUInt64BE(128)) : octal(block, 124, 12);
+  let sum = 8 * 32;
+  for (let i = 0; i < BLOCK; i += 1) if (i < 148 || i >= 156) sum += block[i] ?? 0;
+  const size = block[124] === 0x80 ? Number(`0x${block.toString('hex', 125, 136)}`) : octal(block, 124, 12);
   if (octal(block, 148, 8) !== sum || size === null) return null;
-  const text = (from: number, to: number) => block.toString('latin1', from, to).split('\0', 1)[0] ?? '';
+  const text = (from: number, to: number) => untilNul(block.toString('latin1', from, to));
   const isPosix = block.toString('latin1', 257, 263) === 'ustar\0';
-  const isFile = ['\0', '0', '7'].includes(block.toString('latin1', 156, 157));
   const [name, prefix] = [text(0, 100), isPosix ? text(345, 500) : ''];
-  return { isZero: false, path: isFile ? (prefix && `${prefix}/`) + name : '', size };
+  const type = block.toString('latin1', 156, 157);
+  const isFile = type === '\0' || type === '0' || type === '7';
+  return { type: isFile ? 'file' : type, path: (prefix && `${prefix}/`) + name, size };
+}
+
+function untilNul(text: string): string {
+  return text.split('\0', 1)[0] ?? '';
+}
+
+/** Where a file's name leads; what ends as a directory's does is none's. */
+function plainPath(path: string): string {
+  const parts = path.split('/').filter((part) => part !== '' && part !== '.');
+  return path.endsWith('/') ? '' : parts.join('/');
+}
+
+function isZero(bytes: Buffer, at: number): boolean {
+  const end = Math.min(at + BLOCK, bytes.length);
+  for (let i = at; i < end; i += 1) if (bytes[i] !== 0) return false;
+  return true;
 }
 
 function octal(block: Buffer, at: number, length: number): number | null {

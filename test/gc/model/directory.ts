@@ -8,6 +8,7 @@ export const DIRECTORY = '/var/lib/kubelet/checkpoints';
 const STILL_MS = 1_000;
 const OLD_MS = 5_000;
 const TOTAL_BYTES = 1_000_000;
+const NOTHING = Buffer.alloc(0);
 
 /** One file of the directory at some moment. */
 export interface Entry {
@@ -16,7 +17,7 @@ export interface Entry {
   readonly modifiedNs: bigint;
   readonly allocatedBytes: number;
   readonly content: Buffer;
-  /** Since when this file has been there so, by the clock that only goes on. */
+  /** Since when this file has been there with this size and mtime, by the clock that only goes on. */
   readonly since: number;
 }
 
@@ -75,15 +76,26 @@ export class DirectoryTruth {
     for (const name of this.#names()) {
       const path = `${DIRECTORY}/${name}`;
       const facts = this.#files.lstat(path);
-      const content = this.#files.contentOf(path);
+      // Whatever has the name of a pin is one.
+      const content = name.endsWith(PIN_SUFFIX) ? NOTHING : this.#files.contentOf(path);
       if (facts === null || content === null) continue;
       const { inode, modifiedNs } = facts;
-      const allocatedBytes = facts.links > 1 ? 0 : facts.allocatedBytes;
+      const allocatedBytes = facts.links > 1 || content === NOTHING ? 0 : facts.allocatedBytes;
       used += allocatedBytes;
       const old = before?.get(name);
-      const isSame = old?.inode === inode && old.modifiedNs === modifiedNs && old.content === content;
+      // Nobody writes any more to what has been given its mtime back.
+      const isStill =
+        old?.inode === inode && old.modifiedNs === modifiedNs && old.content.length === content.length;
+      const isSame = isStill && old.content === content;
       if (!isSame && isArchiveName(name)) this.cameAt = at;
-      entries.set(name, { name, inode, modifiedNs, allocatedBytes, content, since: isSame ? old.since : at });
+      entries.set(name, {
+        name,
+        inode,
+        modifiedNs,
+        allocatedBytes,
+        content,
+        since: isStill ? old.since : at,
+      });
     }
     const freeBytes = Math.max(0, TOTAL_BYTES - used);
     const disk = { totalBytes: TOTAL_BYTES, freeBytes, totalInodes: 1_000, freeInodes: 900 };

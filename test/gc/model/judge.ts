@@ -3,6 +3,7 @@ import { readTombstone } from '../../../gc/deleting/tombstones.ts';
 import type { Archive, DecisionRule, Identity, OrphanProof, PolicyResource } from '../../../policy/types.ts';
 import { type Fate, referencePlan } from '../../policy/reference.ts';
 import { isGone } from './api-server.ts';
+import { BudgetTruth, type Charge } from './budgets.ts';
 import { archivesIn, DIRECTORY, type Entry, isArchiveName, type Snapshot } from './directory.ts';
 import type { Witness } from './life.ts';
 import type { ModelNode } from './node.ts';
@@ -13,6 +14,8 @@ const HINT_MS = 160;
 const YOUNG_MS = 7_000;
 /** Where hints are lost the rescan makes up for it: every minute, and a tenth. */
 const RESCAN_MS = 75_000;
+/** An archive has to stand still for so long. */
+const STILL_MS = 1_000;
 /** A look-up may take so long. */
 const LOOKUP_MS = 11_000;
 /** How old an answer of the API server may be that confirms an orphan. */
@@ -31,6 +34,8 @@ const BY_TIME: ReadonlySet<DecisionRule> = new Set(['age', 'orphan', 'unidentifi
 interface Doomed {
   readonly name: string;
   readonly entry: Entry;
+  /** Whose budget it is of; null where that is not certain. */
+  readonly charge: Charge | null;
 }
 
 /**
@@ -41,7 +46,7 @@ export class Judge implements Witness {
   /** The first thing that was wrong. */
   fault: string | null = null;
   deletions = 0;
-  readonly byRule = new Map<string, number>();
+  readonly budgets = new BudgetTruth();
   readonly #node: ModelNode;
   readonly #doomed = new Map<string, Doomed>();
   /** When each name was last seen on its way out. */
@@ -72,12 +77,44 @@ export class Judge implements Witness {
     const entry = entries.get(name);
     // Somebody else was quicker.
     if (entry === undefined) return;
-    this.#doomed.set(tombstone, { name, entry });
+    this.#doomed.set(tombstone, { name, entry, charge: this.#chargeOf(name) });
     this.#triedAt.set(name, this.#node.clock.elapsed());
     if (entries.has(name + PIN_SUFFIX)) this.fail(`${name} is pinned and deleted`);
     this.deletions += 1;
     const why = this.#objection(name, entry);
     if (why !== null) this.fail(`${name} is deleted, although ${why}`);
+  }
+
+  /** A request at the door deletes what it takes the place of, which no budget bounds. */
+  #chargeOf(name: string): Charge | null {
+    const { directory, clock, policies, evicting } = this.#node;
+    if (evicting.has(name)) return null;
+    const now = clock.now();
+    const archives = archivesIn(directory.now, now, clock.elapsed(), (identity) => this.#proofOf(identity));
+    const { disk } = directory.now;
+    return this.budgets.chargeOf({ name, archives, disk, now, acting: policies.acting() });
+  }
+
+  renamed(_from: string, to: string): void {
+    this.#gone(nameIn(to) ?? '');
+  }
+
+  /** Of a tombstone it counts already. */
+  unlinked(path: string): void {
+    const name = nameIn(path);
+    if (name !== null && isArchiveName(name)) this.#gone(name);
+  }
+
+  #gone(tombstone: string): void {
+    const doomed = this.#doomed.get(tombstone);
+    if (!doomed?.charge) return;
+    const { charge, entry, name } = doomed;
+    const why = this.budgets.take(charge, tombstone, entry.content.length, this.#node.clock.elapsed());
+    if (why !== null) this.fail(`${name} is deleted beyond the budget: ${why}`);
+  }
+
+  linked(existing: string): void {
+    this.budgets.giveBack(nameIn(existing) ?? '');
   }
 
   link(existing: string, name: string): void {
@@ -87,6 +124,19 @@ export class Judge implements Witness {
   }
 
   unlink(path: string): void {
+    const name = nameIn(path);
+    const { fault } = this.#node.weather;
+    if (name !== null && isArchiveName(name) && fault?.operation === 'rename' && fault.code === 'ENOSPC') {
+      this.#node.tell(`        unlinks ${name}, for there is no room for a tombstone`);
+      // It was judged when it was to be renamed.
+      const former = [...this.#doomed.values()].findLast((each) => each.name === name);
+      const present = this.#node.directory.now.entries.get(name);
+      if (former !== undefined) this.#doomed.set(name, former);
+      if (former === undefined || (present && !isSameByFacts(present, former.entry)))
+        this.fail(`${name} is not what was to be renamed, and is unlinked`);
+      if (this.#node.directory.now.entries.has(name + PIN_SUFFIX)) this.fail(`${name} is pinned and deleted`);
+      return;
+    }
     const tombstone = nameIn(path) ?? '';
     const doomed = this.#doomed.get(tombstone);
     if (doomed === undefined) {
@@ -97,7 +147,8 @@ export class Judge implements Witness {
     const entry = entries.get(tombstone);
     if (entry === undefined || entries.get(doomed.name)?.inode === entry.inode) return;
     this.#node.tell(`        unlinks ${doomed.name}`);
-    if (!isSameFile(entry, doomed.entry)) this.fail(`${doomed.name} is another file by now, and unlinked`);
+    // Who overwrites it while it is renamed, and gives it its mtime back, is not seen: a rename sets the ctime, too.
+    if (!isSameByFacts(entry, doomed.entry)) this.fail(`${doomed.name} is another file by now, and unlinked`);
     // A name that is too long for a tombstone is found again by its pin alone.
     if (entries.has(doomed.name + PIN_SUFFIX) && readTombstone(tombstone)?.file !== null)
       this.fail(`${doomed.name} was pinned before its last look, and is unlinked`);
@@ -108,31 +159,53 @@ export class Judge implements Witness {
     const { clock, directory } = this.#node;
     const elapsed = clock.elapsed();
     const windowMs = this.windowMs();
+    const isBlind = windowMs >= RESCAN_MS;
     let why: string | null = null;
     let end = elapsed;
+    let isThere = true;
     const [newest, oldest] = [new Map<string, Entry>(), new Map<string, Entry>()];
     for (const snapshot of directory.within(windowMs)) {
       const then = snapshot.entries.get(name);
-      if (then === undefined || !isSameFile(then, entry)) {
-        return why ?? 'it is not what was decided on';
-      }
-      for (const moment of new Set([end, Math.max(snapshot.at, elapsed - windowMs)])) {
+      isThere &&= then !== undefined && isSameFile(then, entry);
+      if (!isThere && !isBlind) return why ?? 'it is not what was decided on';
+      for (const moment of isThere ? this.#moments(snapshot, end, windowMs) : []) {
         const objection = this.#objectionAt(snapshot, moment, name);
         if (objection === null) return null;
         why ??= objection;
       }
       end = snapshot.at;
+      if (!isBlind) continue;
       // Where events were lost the collector may know that one file has come, and not that another has gone.
       for (const [each, of] of snapshot.entries) {
         if (!newest.has(each)) newest.set(each, of);
         oldest.set(each, of);
       }
-      if (windowMs < RESCAN_MS) continue;
-      for (const entries of [newest, oldest]) {
+      // Of a file that it has tried to delete it knows more.
+      const tried = new Map([...oldest, ...[...newest].filter(([each]) => this.#isTried(each, windowMs))]);
+      for (const others of [tried, ...mixtures(newest, oldest)]) {
+        const entries = new Map(others).set(name, entry);
         if (this.#objectionAt({ ...snapshot, entries }, elapsed, name) === null) return null;
       }
     }
     return why ?? 'it was not there';
+  }
+
+  /** When what stands so may have been decided on: what was young may have been so, or by a clock that was set not. */
+  #moments(snapshot: Snapshot, end: number, windowMs: number): Iterable<number> {
+    const { clock, clockMoved } = this.#node;
+    const start = Math.max(snapshot.at, clock.elapsed() - windowMs);
+    const stills = [...snapshot.entries.values()].map(({ since }) => since + STILL_MS - 1);
+    const isSet = end - clockMoved.at < YOUNG_MS && clockMoved.by > 0;
+    return new Set([
+      end,
+      start,
+      ...stills.filter((still) => still > start && still < end),
+      ...(isSet ? [end + clockMoved.by] : []),
+    ]);
+  }
+
+  #isTried(name: string, ms: number): boolean {
+    return this.#node.clock.elapsed() - (this.#triedAt.get(name) ?? Number.NEGATIVE_INFINITY) < ms;
   }
 
   /** For so long the collector may go by what is not so any more. */
@@ -150,13 +223,14 @@ export class Judge implements Witness {
 
   /** Of orphans the collector may know less than it was told: what it knows of them dies with it. */
   #objectionAt(snapshot: Snapshot, elapsed: number, name: string): string | null {
-    const archives = archivesIn(snapshot, this.#node.clock.now(), elapsed, (identity) =>
-      this.#proofOf(identity),
-    );
+    const then = this.#node.wallAt(elapsed);
+    const archives = archivesIn(snapshot, then, elapsed, (identity) => this.#proofOf(identity));
     const why = this.#objectionOf(archives, snapshot, name);
     if (why === null || archives.every(({ orphan }) => orphan === null)) return why;
     const unproven = (isKnown: (archive: Archive) => boolean) =>
       archives.map((archive) => (isKnown(archive) ? archive : { ...archive, orphan: null }));
+    if (this.#objectionOf(this.#sinceTheyCame(archives, snapshot, elapsed), snapshot, name) === null)
+      return null;
     const knowsOthers = unproven(({ file }) => file !== name);
     if (this.#objectionOf(knowsOthers, snapshot, name) === null) return null;
     return this.#objectionOf(
@@ -168,13 +242,23 @@ export class Judge implements Witness {
       : why;
   }
 
+  /** Since when a pod is missing is forgotten with the last of its archives. */
+  #sinceTheyCame(archives: readonly Archive[], { entries }: Snapshot, elapsed: number): readonly Archive[] {
+    const now = this.#node.clock.now();
+    return archives.map((archive) => {
+      const { orphan, file } = archive;
+      const came = now - (elapsed - (entries.get(file)?.since ?? elapsed));
+      return orphan === null
+        ? archive
+        : { ...archive, orphan: { ...orphan, since: Math.max(orphan.since, came) } };
+    });
+  }
+
   #objectionOf(archives: readonly Archive[], snapshot: Snapshot, name: string): string | null {
     const why = this.#objectionBy(archives, snapshot, name);
     if (why === null) return null;
     // What could not be deleted gives nothing back to a disk under pressure, so others go in its place.
-    const elapsed = this.#node.clock.elapsed();
-    const isStuck = ({ file }: Archive) =>
-      file !== name && elapsed - (this.#triedAt.get(file) ?? Number.NEGATIVE_INFINITY) < STUCK_MS;
+    const isStuck = ({ file }: Archive) => file !== name && this.#isTried(file, STUCK_MS);
     if (!archives.some(isStuck)) return why;
     const stuck = archives.map((each) => (isStuck(each) ? { ...each, allocatedBytes: 0 } : each));
     return this.#objectionBy(stuck, snapshot, name) === null ? null : why;
@@ -184,6 +268,9 @@ export class Judge implements Witness {
     const { policies, clock, api, clockSetAt, setAheadBy } = this.#node;
     const now = clock.now();
     const leaving = policies.leaving(api.moment);
+    // Of two versions one has acted, and goes on protecting.
+    const perhaps = policies.perhapsLeaving(api.moment);
+    const maybe = [[], perhaps, ...perhaps.map((each) => [each])];
     const isPressed = [...policies.newest, ...leaving, ...policies.acting().flat()].some(
       (each) => each.pressure,
     );
@@ -202,17 +289,17 @@ export class Judge implements Witness {
     const ofPass = (): string | null => {
       const acting = first(policies.acting(), (set) => asks(set));
       const protecting = () =>
-        first(policies.acting(), (set) => asks([...set, ...leaving], archives, isPressed));
+        first(maybe, (more) =>
+          first(policies.acting(), (set) => asks([...set, ...leaving, ...more], archives, isPressed)),
+        );
       // What is protected for a while frees nothing, and others are evicted in its place.
       if (isPressed) return acting && protecting() && asks(policies.newest);
       return acting ?? asks(policies.newest, archives, false) ?? protecting();
     };
     const why = ofPass();
     if (why === null) return null;
-    const perhaps = policies.perhapsLeaving(api.moment);
-    const sets = [[], perhaps, ...perhaps.map((each) => [each])];
     for (const promised of this.#withPromises(archives, snapshot)) {
-      for (const set of sets) {
+      for (const set of maybe) {
         const known = [...policies.newest, ...leaving, ...set];
         if (asks(known, promised) === null) return null;
         // A request goes by the time that it was, until the new one is believed.
@@ -299,7 +386,13 @@ export class Judge implements Witness {
     // Where events are lost it is counted in parts, as they are found.
     if (this.windowMs() >= RESCAN_MS || !policies.isNewerThan(PROBATION_MS, resource, clock.elapsed()))
       return null;
-    const own = [...fates.values()].filter(({ action, by }) => {
+    const isNew = clock.elapsed() - (this.#node.process?.startedAt ?? 0) < YOUNG_MS;
+    // A new process waits for the others to stand still.
+    const seen = archives.filter(
+      ({ identity, modifiedAt }) => !isNew || (identity !== null && clock.now() - modifiedAt > YOUNG_MS),
+    );
+    const own = seen.filter(({ file }) => {
+      const { action, by } = fates.get(file) ?? { action: 'keep', by: null };
       return action === 'delete' && by !== null && ('rules' in by ? by : by.resource) === resource;
     }).length;
     const count = archives.filter(({ state }) => state !== 'reserved').length;
@@ -315,8 +408,28 @@ function nameIn(path: string): string | null {
   return name === '' || name.includes('/') ? null : name;
 }
 
+/** What is known of two moments: all of one, and of the other one file. */
+function* mixtures(
+  newest: ReadonlyMap<string, Entry>,
+  oldest: ReadonlyMap<string, Entry>,
+): Generator<ReadonlyMap<string, Entry>> {
+  yield newest;
+  yield oldest;
+  for (const [name, entry] of newest) {
+    const older = oldest.get(name);
+    if (older === undefined || older === entry || isSameFile(older, entry)) continue;
+    yield new Map(oldest).set(name, entry);
+    yield new Map(newest).set(name, older);
+  }
+}
+
 function isSameFile(one: Entry, other: Entry): boolean {
-  return one.inode === other.inode && one.modifiedNs === other.modifiedNs && one.content === other.content;
+  return isSameByFacts(one, other) && one.content === other.content;
+}
+
+function isSameByFacts(one: Entry, other: Entry): boolean {
+  const isAsLong = one.content.length === other.content.length;
+  return one.inode === other.inode && one.modifiedNs === other.modifiedNs && isAsLong;
 }
 
 /** Null when one of them has no objection. */

@@ -14,11 +14,14 @@ export interface Weather {
   latencyMs: number;
 }
 
-/** Told before a call that changes the directory. */
+/** Told before a call that changes the directory, and of some once they have. */
 export interface Witness {
   rename(from: string, to: string): void;
+  renamed(from: string, to: string): void;
   link(existing: string, name: string): void;
+  linked(existing: string): void;
   unlink(path: string): void;
+  unlinked(path: string): void;
 }
 
 /**
@@ -27,6 +30,8 @@ export interface Witness {
  */
 export class Life {
   alive = true;
+  /** At the next call that makes such a change it dies, once that has taken effect. */
+  diesOf: 'rename' | 'link' | 'unlink' | null = null;
   /** Calls made. */
   calls = 0;
   #callsLeft = Number.POSITIVE_INFINITY;
@@ -68,10 +73,11 @@ export class Life {
     return this.alive ? value : await never();
   }
 
-  clock(of: FakeClock): Clock {
+  /** @param bootedAt when the machine was started, by the clock that only goes on. */
+  clock(of: FakeClock, bootedAt: number): Clock {
     return {
       now: () => of.now(),
-      elapsed: () => of.elapsed(),
+      elapsed: () => of.elapsed() - bootedAt,
       after: (ms, run) => {
         if (!this.alive) return () => {};
         const cancel = of.after(ms, () => {
@@ -112,6 +118,7 @@ export class Life {
       call: () => Promise<void>,
     ): Promise<void> => {
       if (this.alive) tell();
+      if (this.diesOf === operation) this.dieAt(1, true);
       const wait = async () => {
         if (weather.latencyMs > 0) await new Promise<void>((done) => clock.after(weather.latencyMs, done));
       };
@@ -138,19 +145,28 @@ export class Life {
         change(
           'rename',
           () => witness.rename(text(from), text(to)),
-          () => of.rename(from, to),
+          async () => {
+            await of.rename(from, to);
+            witness.renamed(text(from), text(to));
+          },
         ),
       link: (existing, name) =>
         change(
           'link',
           () => witness.link(text(existing), text(name)),
-          () => of.link(existing, name),
+          async () => {
+            await of.link(existing, name);
+            witness.linked(text(existing));
+          },
         ),
       unlink: (path) =>
         change(
           'unlink',
           () => witness.unlink(text(path)),
-          () => of.unlink(path),
+          async () => {
+            await of.unlink(path);
+            witness.unlinked(text(path));
+          },
         ),
     };
   }

@@ -13,12 +13,13 @@ import { FakeClock } from '../fake-clock.ts';
 import { FakeFiles } from '../fake-files.ts';
 import { seeded } from '../random.ts';
 import { ApiServer, NOBODY, NODE } from './api-server.ts';
+import { Cache } from './cache.ts';
 import { DIRECTORY, DirectoryTruth } from './directory.ts';
 import { Judge } from './judge.ts';
 import { Life, type Weather } from './life.ts';
 import { PolicyTruth } from './policies.ts';
 import { Runtime } from './runtime.ts';
-import type { Flavour } from './specs.ts';
+import { FLAVOURS, type Flavour } from './specs.ts';
 
 /** A collector with its door, as long as it lives. */
 export interface Process {
@@ -49,6 +50,9 @@ export class ModelNode {
   readonly weather: Weather = { fault: null, latencyMs: 0 };
   readonly journal = new MemoryJournal();
   readonly documents = new Map<string, string>();
+  readonly cache = new Cache();
+  /** What requests at the door delete now. */
+  readonly evicting = new Set<string>();
   /** What authors have applied; the collector may not have heard of it yet. */
   readonly declared = new Map<string, PolicyResource>();
   readonly asked: Asked[] = [];
@@ -64,15 +68,20 @@ export class ModelNode {
   clockSetAt = Number.NEGATIVE_INFINITY;
   /** The same; never, where it was set twice in a row and the collector may have seen nothing of it. */
   doubtedAt = Number.NEGATIVE_INFINITY;
+  /** When it was last set at all, and by how much, in milliseconds. */
+  clockMoved = { at: Number.NEGATIVE_INFINITY, by: 0 };
   /** By how much it was set ahead then, in milliseconds. */
   setAheadBy = 0;
   kills = 0;
+  #bootedAt: number;
   #uids = 0;
   readonly #seed: number;
 
   constructor(seed: number) {
     this.#seed = seed;
-    this.flavour = seed % 2 === 0 ? 'breaker' : 'pressure';
+    this.#bootedAt = this.clock.elapsed() - 3_600_000;
+    this.flavour = FLAVOURS[seed % FLAVOURS.length] ?? 'breaker';
+    this.files.clock = () => this.clock.now();
     for (const path of ['/var', '/var/lib', '/var/lib/kubelet', DIRECTORY]) this.files.mkdir(path);
     this.directory = new DirectoryTruth(this.files, this.clock);
     this.runtime = new Runtime(this.files, this.clock, (container) => this.identityOf(container));
@@ -104,15 +113,40 @@ export class ModelNode {
     await this.clock.advance(ms);
     this.directory.forget(200_000);
     if (this.process?.life.alive === false) {
+      this.evicting.clear();
       this.kills += 1;
       this.tell('        the collector was killed');
       this.process = null;
     }
   }
 
+  setClock(by: number): void {
+    this.clock.set(this.clock.now() + by);
+    this.clockMoved = { at: this.clock.elapsed(), by };
+  }
+
+  /** What the clock has shown at a moment a while ago. */
+  wallAt(elapsed: number): number {
+    const { at, by } = this.clockMoved;
+    return this.clock.now() - (this.clock.elapsed() - elapsed) - (elapsed < at ? by : 0);
+  }
+
+  /** Starts the machine anew: what it counts since its start begins anew, and devices may have other numbers. */
+  reboot(): void {
+    this.kill();
+    this.#bootedAt = this.clock.elapsed();
+    this.files.devicesFrom += 1n;
+  }
+
+  /** Kills the process at once. */
+  kill(): void {
+    this.process?.life.die();
+    this.evicting.clear();
+  }
+
   start(): void {
     const life = new Life();
-    const clock = life.clock(this.clock);
+    const clock = life.clock(this.clock, this.#bootedAt);
     const log = new FakeLog();
     const source = new FakeSource([...this.declared.values()]);
     source.isFreshNow = this.isSourceFresh;
@@ -132,6 +166,7 @@ export class ModelNode {
         files: life.files(this.files, this.weather, this.judge, this.clock),
         random: () => random(1_000) / 1_000,
         state: life.state(this.documents),
+        readings: this.cache.store(life),
       },
       null,
     );
@@ -192,6 +227,8 @@ export class ModelNode {
   }
 
   #tellPolicies(): void {
+    // What it has not asked for yet it takes as it is then.
+    if (this.process?.parts.active.isKnown === false) this.policies.restart();
     const elapsed = this.clock.elapsed();
     const cameAt = Math.max(this.directory.cameAt, this.disturbedAt);
     // What was made within the minute before its start is news to a new process, once it stands still.
@@ -214,7 +251,12 @@ export class ModelNode {
         policies: () => (active.isKnown ? active.forRequests : null),
         directory: inventory,
         disk: () => disk.measure(),
-        evict: (decisions) => evictions.carryOut(decisions),
+        evict: async (decisions) => {
+          for (const { archive } of decisions) this.evicting.add(archive.file);
+          const enforced = await evictions.carryOut(decisions);
+          for (const { archive } of decisions) this.evicting.delete(archive.file);
+          return enforced;
+        },
         withheld: (decisions) => evictions.withheld(decisions),
         trustedNow: () => parts.clockWatch.trustedNow(),
         kubelet: this.runtime.kubelet(life),
@@ -225,7 +267,7 @@ export class ModelNode {
         },
         audit: { lost: 0, record: (record) => void audit.push(record) },
         log,
-        clock: life.clock(this.clock),
+        clock: life.clock(this.clock, this.#bootedAt),
       },
       createDoorMetrics(new Registry()),
     );

@@ -10,6 +10,8 @@ export interface Outcome {
   readonly history: readonly string[];
   readonly deletions: number;
   readonly kills: number;
+  /** Deletions that were counted against a budget. */
+  readonly budgeted: number;
 }
 
 /** Lets these steps happen to a new node, and ends at the first that shows something wrong. */
@@ -28,7 +30,8 @@ export async function run(seed: number, steps: readonly Step[]): Promise<Outcome
   }
   node.process?.life.die();
   node.process?.life.die();
-  return { fault: judge.fault, history, deletions: judge.deletions, kills: node.kills };
+  const { fault, deletions, budgets } = judge;
+  return { fault, history, deletions, kills: node.kills, budgeted: budgets.counted };
 }
 
 const MOST_RUNS = 400;

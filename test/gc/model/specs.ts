@@ -17,7 +17,9 @@ const SLOTS: readonly [Slot, ...Slot[]] = [
 ];
 
 /** What a node's authors write: where the disk is short they do without narrow circuit breakers. */
-export type Flavour = 'pressure' | 'breaker';
+export const FLAVOURS = ['breaker', 'pressure', 'budget'] as const;
+
+export type Flavour = (typeof FLAVOURS)[number];
 
 /** One that an author applies: new, or in the place of one of that name. */
 export function drawResource(
@@ -36,7 +38,7 @@ export function drawResource(
     ...(flavour === 'breaker' && {
       circuitBreaker: { maxShare: dice.pick(['100%', '50%', '20%']), minArchives: 1 + dice.roll(6) },
     }),
-    ...(dice.once(4) && { deletionBudget: { maxArchivesPerPass: 1 + dice.roll(3) } }),
+    ...((flavour === 'budget' || dice.once(4)) && { deletionBudget: budget(dice) }),
     ...(slot.authority === 'administrator' && administrators(dice, flavour)),
     ...rules(dice, slot.authority === 'tenant'),
   };
@@ -47,6 +49,13 @@ export function drawResource(
     creationTimestamp: `2026-11-2${dice.roll(2)}T00:00:00Z`,
   };
   return read(spec, metadata, slot.authority);
+}
+
+function budget(dice: Dice): object {
+  return {
+    maxArchivesPerPass: 1 + dice.roll(3),
+    ...(dice.once(4) && { maxBytesPerPass: dice.pick(['2Ki', '6Ki']) }),
+  };
 }
 
 /** The same with the digest that somebody confirms. */

@@ -15,6 +15,8 @@ const WEIGHTS = {
   pin: 4,
   unpin: 3,
   hardLink: 1,
+  /** Another takes its place, as long and with its mtime. */
+  forge: 3,
   foreign: 1,
   policy: 8,
   unpolicy: 3,
@@ -30,6 +32,9 @@ const WEIGHTS = {
   clock: 1,
   ask: 8,
   kill: 5,
+  /** What the next process gets to know of what was read. */
+  cache: 3,
+  reboot: 1,
   stop: 2,
   /** Nothing happens for some minutes; then the accounts are compared. */
   quiet: 2,
