@@ -20,6 +20,9 @@ export interface HoldLimits {
 
 const LIMITS: HoldLimits = { time: 5_000, resources: 1_000, rules: 100_000, bytes: 4 * 1024 * 1024 };
 
+/** Rules that are taken out in one turn: a thousand resources of fifty kilobytes would keep reviews waiting for 60 ms. */
+const MOST_ENDED = 500;
+
 /** Characters; what is longer is put into the catalog at once. */
 const LONGEST_ASIDE = 16_384;
 
@@ -59,6 +62,7 @@ export class LiveCatalog {
   /** Before it nothing that is held ends. */
   #soonestEnd: Instant = Number.POSITIVE_INFINITY;
   #due: NodeJS.Immediate | undefined;
+  #ending: NodeJS.Immediate | undefined;
 
   constructor(source: PolicySource, now: () => Instant = Date.now, limits: HoldLimits = LIMITS) {
     this.#source = source;
@@ -131,6 +135,7 @@ export class LiveCatalog {
   stop(): void {
     this.#end();
     clearImmediate(this.#due);
+    clearImmediate(this.#ending);
   }
 
   #isTooMuch(): boolean {
@@ -147,15 +152,26 @@ export class LiveCatalog {
   #catchUp(): void {
     if (this.#due !== undefined) this.#follow();
     const now = this.#now();
-    if (now < this.#soonestEnd) return;
+    if (now >= this.#soonestEnd) this.#endHeld(now);
+  }
+
+  /** Of many that end at once the rest ends in the turns behind this one, some milliseconds later. */
+  #endHeld(now: Instant): void {
     this.#soonestEnd = Number.POSITIVE_INFINITY;
-    for (const [key, { until }] of this.#held) {
-      if (until > now) {
-        this.#soonestEnd = until;
+    let rules = 0;
+    for (const [key, held] of this.#held) {
+      if (held.until > now || rules > MOST_ENDED) {
+        this.#soonestEnd = held.until;
         break;
       }
+      rules += held.rules;
       this.#drop(key);
     }
+    if (now < this.#soonestEnd) return;
+    this.#ending ??= setImmediate(() => {
+      this.#ending = undefined;
+      this.#catchUp();
+    });
   }
 
   #layAside(namespace: string, key: string): void {

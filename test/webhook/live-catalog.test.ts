@@ -164,3 +164,22 @@ test('no more than so many bytes are laid aside, and what is lost of them is as 
     Array.from({ length: held.length }, (_, index) => `n${40 - held.length + index}`),
   );
 });
+
+test('of many rules that end at once a turn takes out some hundreds, and the turns behind it the rest', async () => {
+  let now = 0;
+  const catalog = new LiveCatalog(new FakeSource(), () => now);
+  for (let index = 0; index < 40; index += 1) {
+    const podPolicies = Array.from({ length: 50 }, (_, pod) => ({
+      namespace: `n${index}`,
+      pod: `p-${pod}`,
+      maxCheckpoints: 1,
+    }));
+    catalog.hold(resource(policy({ podPolicies }, { namespace: `n${index}` })));
+  }
+  now = 5_000;
+  const left = catalog.policies().size;
+  assert.ok(left > 20 && left < 40, `${left} are left`);
+  for (let turns = 0; turns < 10; turns += 1) await turn();
+  now = 0;
+  assert.equal(catalog.policies().size, 0);
+});
