@@ -17,8 +17,13 @@ const SECRETS: readonly RegExp[] = [
 ];
 const BEARER = /\b(Bearer|Basic) +[\w.~+/-]{8,}=*/gi;
 
+/** Some word of each of these: most lines hold none, and are looked through once in place of four times. */
+const SUSPECT =
+  /token|passw|secret|authorization|cookie|client-key-data|clientKeyData|apiKey|bearer|basic|eyJ|PRIVATE KEY/i;
+
 /** Takes secrets out of one line of JSON, and leaves JSON. */
 export function scrub(line: string): string {
+  if (!SUSPECT.test(line)) return line;
   let clean = line.replace(SECRET_FIELDS, `"$1":"${CENSORED}"`).replace(BEARER, `$1 ${CENSORED}`);
   for (const secret of SECRETS) clean = clean.replace(secret, CENSORED);
   return clean;

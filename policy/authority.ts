@@ -24,15 +24,17 @@ export function confirmedDigests(document: JsonObject): string[] {
 export function fieldsBeyondNamespace(document: JsonObject): string[] {
   const namespace = text(own(fieldsOf(own(document, 'metadata')), 'namespace')) || 'default';
   const spec = fieldsOf(own(document, 'spec'));
-  const beyond = ['globalPolicy', 'unidentified']
-    .filter((key) => own(spec, key) !== undefined)
-    .map((key) => `spec.${key}`);
+  const beyond: string[] = [];
+  for (const key of ['globalPolicy', 'unidentified']) {
+    if (own(spec, key) !== undefined) beyond.push(`spec.${key}`);
+  }
   for (const key of NARROW_KEYS) {
     const entries = own(spec, key);
     if (!Array.isArray(entries)) continue;
-    entries.forEach((entry: unknown, index) => {
-      if (own(fieldsOf(entry), 'namespace') !== namespace) beyond.push(`spec.${key}[${index}].namespace`);
-    });
+    for (let index = 0; index < entries.length; index += 1) {
+      const named = own(fieldsOf(entries[index]), 'namespace');
+      if (named !== namespace) beyond.push(`spec.${key}[${index}].namespace`);
+    }
   }
   return beyond;
 }

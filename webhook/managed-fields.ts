@@ -1,5 +1,5 @@
-const KEY = '"managedFields":[';
-const METADATA = '"metadata":{';
+const KEY = Buffer.from('"managedFields":[');
+const METADATA = Buffer.from('"metadata":{');
 /** A review has them twice at most; each look costs what stands before it. */
 const MOST_TRIES = 4;
 const [QUOTE, BACKSLASH, COMMA, OPEN_LIST, CLOSE_LIST, OPEN_MAP, CLOSE_MAP] = [
@@ -13,33 +13,34 @@ const [QUOTE, BACKSLASH, COMMA, OPEN_LIST, CLOSE_LIST, OPEN_MAP, CLOSE_MAP] = [
  *
  * Only what stands as the API server writes it, without blanks, is left out; all else stays as it is. Nothing else
  * in the text changes, so what was not JSON before is none behind it, but for faults within the notes.
+ * @param body UTF-8, in which no part of another character looks like a sign of JSON
  */
-export function withoutManagedFields(json: string): string {
+export function withoutManagedFields(body: Buffer): string {
   let kept = '';
   let from = 0;
-  let at = json.indexOf(KEY);
+  let at = body.indexOf(KEY);
   for (let tries = 0; at >= 0 && tries < MOST_TRIES; tries += 1) {
     const list = at + KEY.length - 1;
-    const end = isOfMetadata(json, at, from) ? endOfList(json, list) : null;
+    const end = isOfMetadata(body, at, from) ? endOfList(body, list) : null;
     if (end !== null) {
-      kept += `${json.slice(from, list)}[]`;
+      kept += `${body.toString('utf8', from, list)}[]`;
       from = end;
     }
-    at = json.indexOf(KEY, end ?? list);
+    at = body.indexOf(KEY, end ?? list);
   }
-  return from === 0 ? json : kept + json.slice(from);
+  return kept + body.toString('utf8', from, body.length);
 }
 
 /** Whether the key stands in a mapping called `metadata` itself. @param from where to stop looking back */
-function isOfMetadata(json: string, at: number, from: number): boolean {
-  const before = json.charCodeAt(at - 1);
+function isOfMetadata(body: Buffer, at: number, from: number): boolean {
+  const before = body[at - 1];
   if (before !== COMMA && before !== OPEN_MAP) return false;
-  const metadata = json.lastIndexOf(METADATA, at);
+  const metadata = body.lastIndexOf(METADATA, at);
   if (metadata < from) return false;
   let depth = 0;
   for (let index = metadata + METADATA.length - 1; index < at; index += 1) {
-    const code = json.charCodeAt(index);
-    if (code === QUOTE) index = endOfText(json, index);
+    const code = body[index];
+    if (code === QUOTE) index = endOfText(body, index);
     else if (code === OPEN_MAP || code === OPEN_LIST) depth += 1;
     else if (code === CLOSE_MAP || code === CLOSE_LIST) {
       depth -= 1;
@@ -50,11 +51,11 @@ function isOfMetadata(json: string, at: number, from: number): boolean {
 }
 
 /** The index behind a list; null where it does not end. */
-function endOfList(json: string, start: number): number | null {
+function endOfList(body: Buffer, start: number): number | null {
   let depth = 0;
-  for (let index = start; index < json.length; index += 1) {
-    const code = json.charCodeAt(index);
-    if (code === QUOTE) index = endOfText(json, index);
+  for (let index = start; index < body.length; index += 1) {
+    const code = body[index];
+    if (code === QUOTE) index = endOfText(body, index);
     else if (code === OPEN_LIST || code === OPEN_MAP) depth += 1;
     else if (code === CLOSE_LIST || code === CLOSE_MAP) {
       depth -= 1;
@@ -65,10 +66,10 @@ function endOfList(json: string, start: number): number | null {
 }
 
 /** The index of the quotation mark that ends the text that begins at `start`; the length where none does. */
-function endOfText(json: string, start: number): number {
+function endOfText(body: Buffer, start: number): number {
   let index = start + 1;
-  while (index < json.length) {
-    const code = json.charCodeAt(index);
+  while (index < body.length) {
+    const code = body[index];
     if (code === QUOTE) break;
     index += code === BACKSLASH ? 2 : 1;
   }

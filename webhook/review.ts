@@ -103,7 +103,7 @@ export function parseReview(body: Buffer): ParsedReview {
   if (body.length > SMALL_BODY && !isReadable(body)) {
     return garbage(`the body holds more than ${MOST_VALUES.toLocaleString('en')} values; send fewer`);
   }
-  return parseJson(withoutManagedFields(body.toString('utf8')));
+  return parseJson(withoutManagedFields(body));
 }
 
 /** The resource that a review was about. @param json of a write request; null for anything else */
