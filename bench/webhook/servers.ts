@@ -83,7 +83,8 @@ export async function startOurs(policies: number): Promise<Served> {
     ],
     {
       stdio: 'ignore',
-      env: { ...process.env, NODE_ENV: 'production' },
+      // As the Dockerfile sets it.
+      env: { ...process.env, NODE_ENV: 'production', MALLOC_ARENA_MAX: '1' },
     },
   );
   const ca = await eventually(() => readFile(caFile, 'utf8'));
