@@ -39,10 +39,7 @@ export const COMMANDS: readonly Entry[] = [
     name: 'gc',
     summary: "keep a node's archives within policy: delete what it no longer keeps",
     load: () => import('./gc.ts'),
-    prepare() {
-      beginYoung();
-      keepHeapSmall();
-    },
+    prepare: () => keepHeapSmall(),
   },
   {
     name: 'webhook',

@@ -15,12 +15,10 @@ import { meteredFiles, type Work } from './metered-files.ts';
 // archive that is not there.
 
 const dist = join(import.meta.dirname, '../../dist/gc');
-const { beginYoung }: typeof import('../../cli/heap.ts') = await import(join(dist, '../cli/heap.js'));
 const { keepHeapSmall }: typeof import('../../gc/system/memory.ts') = await import(
   join(dist, 'system/memory.js')
 );
 // As the command does.
-beginYoung();
 keepHeapSmall();
 const { startCollector }: typeof import('../../gc/main.ts') = await import(join(dist, 'main.js'));
 
