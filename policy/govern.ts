@@ -32,6 +32,14 @@ function scopesOf(identity: Omit<Identity, 'podUid'>): string[] {
   ];
 }
 
+let [podsOf, around]: [namespace: string, labels: readonly string[]] = ['', []];
+
+/** Most rules of a resource are for pods of one namespace: one text for all of them is found by what it is. */
+function aroundPods(namespace: string): readonly string[] {
+  if (namespace !== podsOf) [podsOf, around] = [namespace, [`namespace/${namespace}`, 'global']];
+  return around;
+}
+
 /** The scopes around one, by their labels, narrowest first. */
 export function broaderLabels(scope: Scope): readonly string[] {
   switch (scope.kind) {
@@ -40,7 +48,7 @@ export function broaderLabels(scope: Scope): readonly string[] {
     case 'namespace':
       return ['global'];
     case 'pod':
-      return [`namespace/${scope.namespace}`, 'global'];
+      return aroundPods(scope.namespace);
     case 'container':
       return [`pod/${scope.namespace}/${scope.pod}`, `namespace/${scope.namespace}`, 'global'];
   }

@@ -31,7 +31,11 @@ function administratorsFor(rule: Rule, policies: PolicySet): Rule | null {
   const { scope } = rule;
   if (scope.kind === 'global') return null;
   // A name that no pod can have matches the namespace's policy, not a pod's.
-  return policies.ruling({ pod: '', container: '', ...scope });
+  return policies.ruling({
+    namespace: scope.namespace,
+    pod: scope.kind === 'namespace' ? '' : scope.pod,
+    container: scope.kind === 'container' ? scope.container : '',
+  });
 }
 
 function comparisons(rule: Rule, ruling: Rule): Finding[] {
