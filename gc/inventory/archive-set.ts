@@ -1,5 +1,5 @@
 import type { Holding } from '../../policy/apart.ts';
-import type { Archive, Identity, Instant } from '../../policy/types.ts';
+import type { Archive, Identity, Instant, Mutable } from '../../policy/types.ts';
 import type { Reading, Runtime } from '../archive/identity.ts';
 import type { FileFacts } from '../system/files.ts';
 
@@ -64,8 +64,6 @@ interface Group {
   archives: number;
   bytes: number;
 }
-
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** The archives of a directory by name and by namespace, with their totals and what changed among them. */
 export class ArchiveSet {
