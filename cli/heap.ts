@@ -5,9 +5,9 @@ import { setFlagsFromString } from 'node:v8';
  * much code.
  *
  * V8 learns where objects come from that outlive two collections, and makes the next ones from there in the old
- * generation at once. It learns that from a burst, such as the policies of a cluster or the archives of a directory,
- * and then puts each review or decision there: what has died there keeps young objects alive, a collection of the
- * young generation takes ten times as long, and one of all comes several times a second.
+ * generation at once. It learns that from a burst, such as the policies of a cluster, and then puts each review
+ * there: what has died there keeps young objects alive, a collection of the young generation takes ten times as long,
+ * and one of all comes several times a second. A collector, whose archives do stay, gains nothing by it.
  */
 export function beginYoung(): void {
   setFlagsFromString('--no-allocation-site-pretenuring');

@@ -3,11 +3,11 @@ const CENSORED = '[redacted]';
 /** A JSON string's inside. */
 const INSIDE = String.raw`(?:[^"\\]|\\.)*`;
 
-/** Fields that hold a secret, whatever it looks like. */
-const SECRET_FIELDS = new RegExp(
-  String.raw`"((?:[\w-]*[-_])?(?:token|password|passwd|secret|authorization|cookie|set-cookie|client-key-data|clientKeyData|bearerToken|apiKey))":"${INSIDE}"`,
-  'gi',
-);
+/** What fields are called that hold a secret, whatever it looks like. */
+const SECRET_NAMES =
+  'token|password|passwd|secret|authorization|cookie|set-cookie|client-key-data|clientKeyData|bearerToken|apiKey';
+
+const SECRET_FIELDS = new RegExp(String.raw`"((?:[\w-]*[-_])?(?:${SECRET_NAMES}))":"${INSIDE}"`, 'gi');
 
 /** What is secret by its look. */
 const SECRETS: readonly RegExp[] = [
@@ -18,8 +18,7 @@ const SECRETS: readonly RegExp[] = [
 const BEARER = /\b(Bearer|Basic) +[\w.~+/-]{8,}=*/gi;
 
 /** Some word of each of these: most lines hold none, and are looked through once in place of four times. */
-const SUSPECT =
-  /token|passw|secret|authorization|cookie|client-key-data|clientKeyData|apiKey|bearer|basic|eyJ|PRIVATE KEY/i;
+const SUSPECT = new RegExp(`${SECRET_NAMES}|bearer|basic|eyJ|PRIVATE KEY`, 'i');
 
 /** Takes secrets out of one line of JSON, and leaves JSON. */
 export function scrub(line: string): string {
