@@ -1,4 +1,4 @@
-import { createServer } from 'node:http';
+import { createServer } from './http.ts';
 
 /** What is measured, as text; prom-client's registries have this shape. */
 export interface Exposition {

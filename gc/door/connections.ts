@@ -1,6 +1,6 @@
-import { STATUS_CODES } from 'node:http';
 import type { Server } from 'node:https';
 import type { Duplex } from 'node:stream';
+import { STATUS_CODES } from '../../observe/http.ts';
 import type { Reply } from './reply.ts';
 
 /**

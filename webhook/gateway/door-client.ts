@@ -1,5 +1,6 @@
-import { type IncomingMessage, request } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { connect, type SecureContext, type TLSSocket } from 'node:tls';
+import { request } from '../../observe/http.ts';
 import type { DoorTrust } from './door-authority.ts';
 
 /** How doors are known. */

@@ -1,10 +1,11 @@
-import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Certificate } from '../../certs/source.ts';
 import type { Log } from '../../kube/types.ts';
 import { answerToBroken, brokenConnections } from '../../observe/broken-connections.ts';
+import { STATUS_CODES } from '../../observe/http.ts';
 import type { Instant } from '../../policy/types.ts';
 import { secureContextOf, type TlsVersion } from '../tls.ts';
 import type { Bounds } from './bounds.ts';

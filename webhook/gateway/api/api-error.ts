@@ -1,4 +1,4 @@
-import { STATUS_CODES } from 'node:http';
+import { STATUS_CODES } from '../../../observe/http.ts';
 import { CHECKPOINT_API } from '../../../policy/checkpoint-object.ts';
 
 /** `metav1.Status` reasons by HTTP status, as the API server gives them. */
