@@ -16,7 +16,8 @@ import {
  * What a review costs: a bare Node server that parses it and says yes (the floor), our webhook as it is shipped, and
  * a Go controller-runtime webhook (the peer), in one run, in rounds that take turns; one core for the server, one for
  * the client. Linux, two cores, `taskset`. Beside the medians stands the least CPU of all rounds: where other work shares
- * the machine, its caches are what the medians measure.
+ * the machine, its caches are what the medians measure. Latencies are of the requests of all rounds together: of one
+ * round's thousand a single pause of the machine would make the p99.
  */
 const { values } = parseArgs({
   options: {
@@ -49,8 +50,8 @@ interface Row {
 interface Figures {
   readonly cpu: number;
   readonly rate: number;
-  readonly p50: number;
-  readonly p99: number;
+  /** Milliseconds, of all requests. */
+  readonly times: readonly number[];
   readonly memory: number;
 }
 
@@ -104,18 +105,19 @@ for (let round = 0; round < rounds; round += 1) {
 print([
   ['', 'CPU µs/request', 'ratio', 'median', 'ratio', 'requests/s', 'p50 ms', 'p99 ms', 'ratio', 'RSS MB'],
   ...rows.map(({ name, to }) => {
-    const all = (each: string, key: keyof Figures) => (figures.get(each) ?? []).map((round) => round[key]);
+    const all = (each: string, key: Exclude<keyof Figures, 'times'>) =>
+      (figures.get(each) ?? []).map((round) => round[key]);
+    const times = (each: string) => (figures.get(each) ?? []).flatMap((round) => round.times).sort(ascending);
     const least = (each: string) => Math.min(...all(each, 'cpu'));
-    const of = (key: keyof Figures) => median(all(name, key));
-    const ratio = (key: keyof Figures) => {
-      const floors = all(to, key);
-      return median(all(name, key).map((value, index) => value / (floors[index] ?? Number.NaN)));
-    };
+    const floors = all(to, 'cpu');
+    const ratio = median(all(name, 'cpu').map((value, index) => value / (floors[index] ?? Number.NaN)));
+    const [own, other] = [times(name), times(to)];
     return [
       name,
       ...[least(name).toFixed(0), (least(name) / least(to)).toFixed(2)],
-      ...[of('cpu').toFixed(0), ratio('cpu').toFixed(2), of('rate').toFixed(0)],
-      ...[of('p50').toFixed(2), of('p99').toFixed(2), ratio('p99').toFixed(2), of('memory').toFixed(0)],
+      ...[median(all(name, 'cpu')).toFixed(0), ratio.toFixed(2), median(all(name, 'rate')).toFixed(0)],
+      ...[at(own, 0.5).toFixed(2), at(own, 0.99).toFixed(2), (at(own, 0.99) / at(other, 0.99)).toFixed(2)],
+      median(all(name, 'memory')).toFixed(0),
     ];
   }),
 ]);
@@ -137,8 +139,7 @@ async function measure({ server, path, bytes, rate, name }: Row, time: number): 
   return {
     cpu: ((await cpuOf(pid)) - before) * (1_000_000 / number('requests')),
     rate: number('requests') / number('seconds'),
-    p50: number('p50'),
-    p99: number('p99'),
+    times: numbersIn(own(result, 'times')),
     memory: await memoryOf(pid),
   };
 }
@@ -154,9 +155,21 @@ async function soak(minutes: number): Promise<void> {
   process.stdout.write(`saturated, MB after each minute: ${found.join(' ')}\n`);
 }
 
+function numbersIn(value: unknown): number[] {
+  return Array.isArray(value) ? value.map(Number) : [];
+}
+
 function median(numbers: readonly number[]): number {
-  const sorted = [...numbers].sort((one, other) => one - other);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+  return at([...numbers].sort(ascending), 0.5);
+}
+
+/** A quantile of numbers that are sorted. */
+function at(sorted: readonly number[], share: number): number {
+  return sorted[Math.floor(sorted.length * share)] ?? Number.NaN;
+}
+
+function ascending(one: number, other: number): number {
+  return one - other;
 }
 
 function print(table: readonly (readonly string[])[]): void {

@@ -23,8 +23,8 @@ export interface LogOptions {
   /** Takes the lines in place of `to`. */
   readonly destination?: { write(line: string): void };
   /**
-   * Lines of one turn of the loop are written together, at its end: for a server that logs each request. A process
-   * that is killed may lose those of that turn; one that ends loses none. Default false.
+   * Lines below `warn` are written together, some hundredths of a second later: for a server that logs each request. A
+   * process that is killed may lose those; one that ends loses none. Default false.
    */
   readonly together?: boolean;
 }
@@ -71,12 +71,20 @@ function standardStream(to: 'stdout' | 'stderr'): DestinationStream {
   return pino.destination({ fd, sync: true, maxLength: MOST_WAITING_BYTES }).on('error', () => {});
 }
 
-const MOST_GATHERED = 64 * 1024;
+/** A quarter of what a pipe holds: a write waits for no reader that is a little late. */
+const MOST_GATHERED = 16 * 1024;
+const GATHERED_MS = 20;
 
-/** Each write is a call of the system, and costs as much as half a review. */
+/** How lines begin that may wait; `level` stands first in all of them. */
+const CALM = /^\{"level":"(?:info|debug)"/;
+
+/** Each write is a call of the system and wakes who reads: as much as half a review. */
 function gathered(destination: { write(line: string): void }): { write(line: string): void } {
   let lines = '';
+  let due: NodeJS.Timeout | undefined;
   const flush = () => {
+    clearTimeout(due);
+    due = undefined;
     if (lines === '') return;
     const text = lines;
     lines = '';
@@ -85,9 +93,9 @@ function gathered(destination: { write(line: string): void }): { write(line: str
   process.once('exit', flush);
   return {
     write(line) {
-      if (lines === '') setImmediate(flush);
       lines += line;
-      if (lines.length > MOST_GATHERED) flush();
+      if (lines.length > MOST_GATHERED || !CALM.test(line)) flush();
+      else due ??= setTimeout(flush, GATHERED_MS).unref();
     },
   };
 }

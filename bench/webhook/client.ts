@@ -16,13 +16,13 @@ export interface Load {
   readonly rate: number;
 }
 
-/** What came of it; times in milliseconds, from the moment when a request was due. */
+/** What came of it. */
 export interface Answered {
   readonly requests: number;
   readonly errors: number;
   readonly seconds: number;
-  readonly p50: number;
-  readonly p99: number;
+  /** Milliseconds from the moment when a request was due until its answer; in no order. */
+  readonly times: readonly number[];
 }
 
 const open = new Map<string, Line[]>();
@@ -117,7 +117,7 @@ async function run(load: Load): Promise<Answered> {
   const ask = (line: Line, due: number): Promise<void> =>
     new Promise((resolve) => {
       line.ask(next(), (ok) => {
-        if (ok) times.push(performance.now() - due);
+        if (ok) times.push(Math.round((performance.now() - due) * 1_000) / 1_000);
         else errors += 1;
         resolve();
       });
@@ -155,10 +155,7 @@ async function run(load: Load): Promise<Answered> {
     await Promise.all(pending);
   }
   const took = (performance.now() - began) / 1_000;
-  times.sort((one, other) => one - other);
-  const at = (share: number) =>
-    times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? Number.NaN;
-  return { requests: times.length, errors, seconds: took, p50: at(0.5), p99: at(0.99) };
+  return { requests: times.length, errors, seconds: took, times };
 }
 
 process.on('message', async (message: unknown) => {

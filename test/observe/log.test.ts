@@ -87,13 +87,14 @@ describe('the log', () => {
   });
 });
 
-it('lines of one turn of the loop are written together, scrubbed one by one', async () => {
+it('lines that came together are written together, scrubbed one by one', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
   const written: string[] = [];
   const log = createLog({ together: true, destination: { write: (text) => void written.push(text) } });
   log.info({ token: 'abc' }, 'one');
   log.info({ path: '/a' }, 'two');
   assert.deepEqual(written, []);
-  await new Promise(setImmediate);
+  t.mock.timers.tick(20);
   assert.equal(written.length, 1);
   const [one, two, rest] = (written[0] ?? '').split('\n');
   assert.equal(JSON.parse(one ?? '').token, '[redacted]');
@@ -101,8 +102,22 @@ it('lines of one turn of the loop are written together, scrubbed one by one', as
   assert.equal(rest, '');
   for (let line = 0; line < 2_000; line += 1) log.info({ line }, 'many');
   assert.ok(written.length > 1, 'so many do not wait');
-  await new Promise(setImmediate);
+  t.mock.timers.tick(20);
   assert.equal(written.join('').trim().split('\n').length, 2_002);
+  t.mock.timers.tick(1_000);
+  assert.ok(written.every((text) => text !== ''));
+});
+
+it('a warning waits for nothing, and comes behind what was told before it', () => {
+  const written: string[] = [];
+  const log = createLog({ together: true, destination: { write: (text) => void written.push(text) } });
+  log.info({}, 'one');
+  log.warn({}, 'two');
+  log.error({}, 'three');
+  assert.deepEqual(
+    written.map((text) => text.match(/(?<="message":")\w+/g)),
+    [['one', 'two'], ['three']],
+  );
 });
 
 it('what was gathered is written when the process ends', () => {
