@@ -80,7 +80,7 @@ function applyCertain(rule: Rule, each: Candidate, now: Instant, notes: Notes): 
   if (each.deletion !== null || rule.retainOrphan) return;
   if (isOrphan(archive, rule, now)) {
     const reason = orphanText(archive, each.owner.identity, now);
-    const spelling = rule.stated.includes('retainOrphan') ? 'retainOrphan' : 'deleteOrphanedCheckpoint';
+    const spelling = rule.orphanField ?? 'deleteOrphanedCheckpoint';
     remove(each, { rule: 'orphan', policy: rule, field: `${rule.field}.${spelling}`, reason }, notes);
   } else if (!archive.pinned) {
     noteDue(notes, orphanDueAt(archive, rule));

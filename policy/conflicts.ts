@@ -53,7 +53,7 @@ function dropped(rule: Rule, own: ReadonlyMap<string, Rule>, others: PolicySet):
   if (broader.maxArchiveBytes !== undefined && rule.maxArchiveBytes === undefined) {
     limits.push('maxCheckpointSize');
   }
-  if (!broader.retainOrphan && rule.retainOrphan && !rule.stated.includes('retainOrphan')) {
+  if (!broader.retainOrphan && rule.retainOrphan && rule.orphanField !== 'retainOrphan') {
     limits.push('retainOrphan: false');
   }
   if (broader.checkpointing === 'Deny' && rule.checkpointing === 'Allow') limits.push('checkpointing: Deny');

@@ -17,7 +17,7 @@ import { fieldsOf, isObject, isUnwieldy, type JsonObject, own, text } from './js
 import { holding, NARROW_KEYS, readGlobalRule, readNarrowRules, readPressure } from './rules.ts';
 import { API_VERSION, KIND, MOST_ENTRIES } from './schema.ts';
 import { envelopeFindings, structureFindings } from './structure.ts';
-import type { Authority, Finding, Mutable, PolicyResource, Rule } from './types.ts';
+import type { Authority, Finding, Mutable, PolicyResource } from './types.ts';
 
 export interface ReadOptions {
   /** The file that the document was read from. */
@@ -57,39 +57,48 @@ export function readResource(document: unknown, options: ReadOptions = {}): Read
   else findings.push(...structureFindings(rawSpec));
   const spec = withDefaults(isObject(rawSpec) ? bounded(rawSpec) : {});
   const top: Fields = { object: spec, path: 'spec', findings };
+  // What follows from the spec is filled in as it is read: rules know their resource.
+  const resource = withCanonicalSpec(unread(document, options), spec);
   const globalPolicy = childFields(top, 'globalPolicy');
-  const globalRule = globalPolicy && readGlobalRule(globalPolicy);
+  const globalRule = globalPolicy && readGlobalRule(globalPolicy, resource);
   const pressure = globalPolicy && readPressure(globalPolicy);
-  const narrow = readNarrowRules(top);
+  const narrow = readNarrowRules(top, resource);
   const settings = readSettings(top);
   warnOfNothing(rawSpec, findings);
 
-  const metadata = fieldsOf(own(document, 'metadata'));
-  const directory = readDirectory(top, globalPolicy);
+  resource.directory = readDirectory(top, globalPolicy);
   const unidentified = readUnidentified(top);
   const sound = !hasErrors(findings);
-  const rules: Rule[] = [];
-  const stated: Mutable<Omit<PolicyResource, 'canonicalSpec'>> = {
+  resource.applyImmediately = settings.applyImmediately;
+  resource.orphanGraceMs = settings.orphanGraceMs;
+  resource.tainted = sound ? settings.tainted : 'Keep';
+  resource.budget = settings.budget;
+  resource.breaker = settings.breaker;
+  resource.sound = sound;
+  if (unidentified) resource.unidentified = sound ? unidentified : {};
+  if (pressure && sound) resource.pressure = pressure;
+  const rules = globalRule === undefined ? narrow : [globalRule, ...narrow];
+  resource.rules = sound ? rules : rules.map(holding);
+  return { resource, findings };
+}
+
+/** A resource of which only the metadata is read. */
+function unread(document: JsonObject, options: ReadOptions): Mutable<Omit<PolicyResource, 'canonicalSpec'>> {
+  const metadata = fieldsOf(own(document, 'metadata'));
+  return {
     reference: referenceOf(metadata, options.file),
     authority: options.authority ?? authorityOf(document),
     createdAt: Date.parse(text(own(metadata, 'creationTimestamp'))) || 0,
-    directory,
-    applyImmediately: settings.applyImmediately,
-    orphanGraceMs: settings.orphanGraceMs,
-    tainted: sound ? settings.tainted : 'Keep',
-    budget: settings.budget,
-    breaker: settings.breaker,
-    sound,
-    rules,
+    directory: '',
+    applyImmediately: false,
+    orphanGraceMs: 0,
+    tainted: 'Keep',
+    budget: {},
+    breaker: { maxShare: 0, minArchives: 0 },
+    sound: false,
+    rules: [],
     confirmed: confirmedDigests(document),
   };
-  if (unidentified) stated.unidentified = sound ? unidentified : {};
-  if (pressure && sound) stated.pressure = pressure;
-  const resource: PolicyResource = withCanonicalSpec(stated, spec);
-  for (const draft of [globalRule, ...narrow]) {
-    if (draft) rules.push({ ...(sound ? draft : holding(draft)), resource });
-  }
-  return { resource, findings };
 }
 
 /** The API server's own notes on who wrote which field: half of a review, and nothing here reads them. */

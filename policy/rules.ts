@@ -15,34 +15,32 @@ import {
 import { finding } from './findings.ts';
 import { isObject, own, text } from './json.ts';
 import { limitFindings, noLimitFindings } from './limit-findings.ts';
-import type { BucketLimits, DiskPressure, Level, Mutable, Rule, Scope } from './types.ts';
-
-/** A rule before it knows its resource. */
-export type Draft = Omit<Rule, 'resource'>;
+import type { BucketLimits, DiskPressure, Level, Mutable, PolicyResource, Rule, Scope } from './types.ts';
 
 /**
  * Of a rule in a resource with errors the target is believed, so that nothing broader acts on it, and what stands
  * in the way of requests; no limit that would delete.
  */
-export function holding(draft: Draft): Draft {
+export function holding(rule: Rule): Rule {
   return {
-    scope: draft.scope,
-    field: draft.field,
-    stated: draft.stated,
+    scope: rule.scope,
+    resource: rule.resource,
+    field: rule.field,
+    orphanField: rule.orphanField,
     retainOrphan: true,
     keepLast: 0,
     buckets: [],
     whenFull: 'EvictOldest',
-    checkpointing: draft.checkpointing,
-    ...(draft.minIntervalMs !== undefined && { minIntervalMs: draft.minIntervalMs }),
-    ...(draft.maxConcurrent !== undefined && { maxConcurrent: draft.maxConcurrent }),
+    checkpointing: rule.checkpointing,
+    ...(rule.minIntervalMs !== undefined && { minIntervalMs: rule.minIntervalMs }),
+    ...(rule.maxConcurrent !== undefined && { maxConcurrent: rule.maxConcurrent }),
   };
 }
 
 export const NARROW_KEYS = ['namespacePolicies', 'podPolicies', 'containerPolicies'] as const;
 
 /** What every policy can say, at any level; its buckets are for the caller to read. */
-function readCommon(fields: Fields, scope: Scope): Mutable<Draft> {
+function readCommon(fields: Fields, scope: Scope, resource: PolicyResource): Mutable<Rule> {
   const retainOrphan = booleanAt(fields, 'retainOrphan');
   const deleteOrphaned = booleanAt(fields, 'deleteOrphanedCheckpoint');
   if (retainOrphan !== undefined && retainOrphan === deleteOrphaned) {
@@ -61,21 +59,27 @@ function readCommon(fields: Fields, scope: Scope): Mutable<Draft> {
   const minIntervalMs = durationAt(fields, 'minInterval');
   const maxConcurrent = countAt(fields, 'maxConcurrent', NO_COUNT);
   const keepLast = own(fields.object, 'keepLast');
-  const draft: Mutable<Draft> = {
+  const rule: Mutable<Rule> = {
     scope,
+    resource,
     field: fields.path,
-    stated: Object.keys(fields.object),
+    orphanField: orphanFieldIn(fields),
     retainOrphan: retainOrphan ?? deleteOrphaned !== true,
     keepLast: typeof keepLast === 'number' && keepLast > 0 ? keepLast : 0,
     whenFull: choiceAt(fields, 'whenFull', WHEN_FULL) ?? 'EvictOldest',
     checkpointing: choiceAt(fields, 'checkpointing', CHECKPOINTING) ?? 'Allow',
     buckets: [],
   };
-  if (maxArchiveBytes !== undefined) draft.maxArchiveBytes = maxArchiveBytes;
-  if (maxAgeMs !== undefined) draft.maxAgeMs = maxAgeMs;
-  if (minIntervalMs !== undefined && minIntervalMs > 0) draft.minIntervalMs = minIntervalMs;
-  if (maxConcurrent !== undefined) draft.maxConcurrent = maxConcurrent;
-  return draft;
+  if (maxArchiveBytes !== undefined) rule.maxArchiveBytes = maxArchiveBytes;
+  if (maxAgeMs !== undefined) rule.maxAgeMs = maxAgeMs;
+  if (minIntervalMs !== undefined && minIntervalMs > 0) rule.minIntervalMs = minIntervalMs;
+  if (maxConcurrent !== undefined) rule.maxConcurrent = maxConcurrent;
+  return rule;
+}
+
+function orphanFieldIn({ object }: Fields): Rule['orphanField'] {
+  if (own(object, 'retainOrphan') !== undefined) return 'retainOrphan';
+  return own(object, 'deleteOrphanedCheckpoint') === undefined ? null : 'deleteOrphanedCheckpoint';
 }
 
 const WHEN_FULL = ['EvictOldest', 'RejectNew'] as const;
@@ -91,12 +95,13 @@ function readBucket(fields: Fields, level: Level, countField: string, totalField
   return bucket;
 }
 
-export function readGlobalRule(fields: Fields): Draft {
-  const draft = readCommon(fields, { kind: 'global' });
-  draft.buckets = (['Container', 'Pod', 'Namespace'] as const).map((name) =>
+/** @param resource that it is a rule of; may still be in the making. */
+export function readGlobalRule(fields: Fields, resource: PolicyResource): Rule {
+  const rule = readCommon(fields, { kind: 'global' }, resource);
+  rule.buckets = (['Container', 'Pod', 'Namespace'] as const).map((name) =>
     readBucket(fields, name.toLowerCase() as Level, `maxCheckpointsPer${name}`, `maxTotalSizePer${name}`),
   );
-  limitFindings(fields, draft);
+  limitFindings(fields, rule);
   if (
     ['Container', 'Pod', 'Namespace'].every(
       (name) => own(fields.object, `maxCheckpointsPer${name}`) === undefined,
@@ -112,11 +117,12 @@ export function readGlobalRule(fields: Fields): Draft {
       ),
     );
   }
-  return draft;
+  return rule;
 }
 
-export function readNarrowRules(top: Fields): Draft[] {
-  const drafts: Draft[] = [];
+/** @param resource that they are rules of; may still be in the making. */
+export function readNarrowRules(top: Fields, resource: PolicyResource): Rule[] {
+  const rules: Rule[] = [];
   for (const key of NARROW_KEYS) {
     const entries = own(top.object, key);
     if (!Array.isArray(entries)) continue;
@@ -124,22 +130,26 @@ export function readNarrowRules(top: Fields): Draft[] {
       const entry: unknown = entries[index];
       if (!isObject(entry)) continue;
       const fields = { object: entry, path: `${top.path}.${key}[${index}]`, findings: top.findings };
-      const draft = readNarrowRule(fields, key);
-      if (draft !== undefined) drafts.push(draft);
+      const rule = readNarrowRule(fields, key, resource);
+      if (rule !== undefined) rules.push(rule);
     }
   }
-  return drafts;
+  return rules;
 }
 
-function readNarrowRule(fields: Fields, key: (typeof NARROW_KEYS)[number]): Draft | undefined {
+function readNarrowRule(
+  fields: Fields,
+  key: (typeof NARROW_KEYS)[number],
+  resource: PolicyResource,
+): Rule | undefined {
   const level = key === 'namespacePolicies' ? 'namespace' : key === 'podPolicies' ? 'pod' : 'container';
   const scope = readScope(fields, level);
   // Without a target it is read all the same, for what else is wrong with it.
-  const draft = readCommon(fields, scope ?? { kind: 'global' });
-  draft.buckets = [readBucket(fields, level, 'maxCheckpoints', 'maxTotalSize')];
-  limitFindings(fields, draft);
-  noLimitFindings(fields, draft);
-  return scope && draft;
+  const rule = readCommon(fields, scope ?? { kind: 'global' }, resource);
+  rule.buckets = [readBucket(fields, level, 'maxCheckpoints', 'maxTotalSize')];
+  limitFindings(fields, rule);
+  noLimitFindings(fields, rule);
+  return scope && rule;
 }
 
 function readScope(fields: Fields, level: Level): Scope | undefined {

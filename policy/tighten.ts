@@ -69,8 +69,8 @@ function comparisons(rule: Rule, ruling: Rule): Finding[] {
     const allowed = duration(theirs);
     findings.push(loosens(rule, own, ruling, `minInterval (${allowed})`, `${allowed} or more`));
   }
-  const field = ['retainOrphan', 'deleteOrphanedCheckpoint'].find((each) => rule.stated.includes(each));
-  if (!ruling.retainOrphan && rule.retainOrphan && field !== undefined) {
+  const field = rule.orphanField;
+  if (!ruling.retainOrphan && rule.retainOrphan && field !== null) {
     const keeps = field === 'retainOrphan';
     findings.push(loosens(rule, { field, shown: keeps }, ruling, 'retainOrphan (false)', String(!keeps)));
   }

@@ -48,8 +48,8 @@ export interface Rule {
   readonly resource: PolicyResource;
   /** Where it stands in the resource: `spec.namespacePolicies[0]`. */
   readonly field: string;
-  /** The fields that stand in the resource, those among them that the webhook made explicit. */
-  readonly stated: readonly string[];
+  /** Which of its two spellings says what becomes of orphans, also where the webhook has written it; null for none. */
+  readonly orphanField: 'retainOrphan' | 'deleteOrphanedCheckpoint' | null;
   readonly retainOrphan: boolean;
   readonly maxArchiveBytes?: bigint;
   readonly maxAgeMs?: number;

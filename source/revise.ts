@@ -1,12 +1,12 @@
 import { resourceKey } from '../policy/govern.ts';
-import { type Draft, holding } from '../policy/rules.ts';
+import { holding } from '../policy/rules.ts';
 import type { PolicyResource, Rule } from '../policy/types.ts';
 
 /** A copy with something changed, whose rules know it as theirs. */
 export function revised(
   resource: PolicyResource,
   change: Partial<Omit<PolicyResource, 'rules'>>,
-  rules: readonly Draft[] = resource.rules,
+  rules: readonly Rule[] = resource.rules,
 ): PolicyResource {
   const own: Rule[] = [];
   const copy: PolicyResource = { ...resource, ...change, rules: own };

@@ -226,11 +226,11 @@ holds(
 function floored(resource: PolicyResource): PolicyResource {
   const rules: Rule[] = [];
   const copy = { ...resource, tainted: 'Keep' as const, rules };
-  for (const { scope, field, stated, whenFull, checkpointing } of resource.rules) {
+  for (const { scope, field, orphanField, whenFull, checkpointing } of resource.rules) {
     rules.push({
       scope,
       field,
-      stated,
+      orphanField,
       whenFull,
       checkpointing,
       resource: copy,

@@ -62,7 +62,7 @@ test('a whole resource, parsed once', () => {
     confirmed: [],
   });
   assert.ok(rules.every((rule) => rule.resource === read));
-  const [global, container] = rules.map(({ resource: _, stated: __, ...rule }) => rule);
+  const [global, container] = rules.map(({ resource: _, orphanField: __, ...rule }) => rule);
   assert.deepEqual(global, {
     scope: { kind: 'global' },
     field: 'spec.globalPolicy',
