@@ -1,14 +1,14 @@
 import type { Holding } from '../../policy/apart.ts';
 import type { Archive, Identity, Instant, Mutable } from '../../policy/types.ts';
 import type { Reading, Runtime } from '../archive/identity.ts';
-import type { FileFacts } from '../system/files.ts';
+import type { FileFacts, Inode } from '../system/files.ts';
 
 /** An archive with what its next look is compared to. A hundred thousand of them are kept: every field counts. */
 export interface Known {
   /** What policy sees of it; replaced whole by `ArchiveSet.put`, never changed. */
   archive: Archive;
-  readonly inode: bigint;
-  readonly modifiedNs: bigint;
+  readonly inode: Inode;
+  readonly modifiedUs: number;
   /** When it was first seen as it is now. */
   stillSince: Instant;
   /** The number of the last scan that saw it. */
@@ -19,8 +19,8 @@ export interface Known {
   early: Reading | null;
   /** Its reading failed for a reason that may pass. */
   readAgain: boolean;
-  /** The file's ctime before it was read; null where that is not known. */
-  changedNs: bigint | null;
+  /** The file's ctime before it was read, microseconds; null where that is not known. */
+  changedUs: number | null;
   /** No later change can have the same ctime. */
   isSettled: boolean;
   /** It ends as it should. */

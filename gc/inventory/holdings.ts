@@ -24,9 +24,9 @@ const SHARED_IDENTITIES = 10_000;
 
 /**
  * What an earlier process has read of a file that is still the same; null when it knows nothing of it.
- * @param changedNs the file's ctime.
+ * @param changedUs the file's ctime, microseconds.
  */
-export type Recall = (stamp: Stamp, changedNs: bigint) => Reading | null;
+export type Recall = (stamp: Stamp, changedUs: number) => Reading | null;
 
 /**
  * What is known of a directory's content, and how a look changes it. Does no I/O: it is told what stands under
@@ -211,10 +211,10 @@ export class Holdings {
   /** @param former what had the name until now. */
   #begin(file: string, facts: FileFacts, now: Instant, scan: number, former: Known | null): Known | null {
     const pinned = this.#others.hasPin(file);
-    const modifiedAt = Number(facts.modifiedNs / 1_000_000n);
+    const modifiedAt = Math.floor(facts.modifiedUs / 1_000);
     const isOld = now - modifiedAt > OLD_MS;
     const isSettled = isOld && hasSettled(facts, now);
-    const recalled = isSettled ? this.#recall(facts, facts.changedNs) : null;
+    const recalled = isSettled ? this.#recall(facts, facts.changedUs) : null;
     const archive = growingArchive(file, facts, modifiedAt, pinned);
     const known = new KnownFile(
       recalled === null ? archive : this.#attributed(completeArchive(archive, recalled, recalled.identity)),
@@ -222,7 +222,7 @@ export class Holdings {
       now,
       scan,
     );
-    if (isOld) known.changedNs = facts.changedNs;
+    if (isOld) known.changedUs = facts.changedUs;
     known.isSettled = isSettled;
     if (recalled !== null) {
       known.runtime = recalled.runtime;
@@ -250,20 +250,20 @@ function hasStoodStill({ stillSince }: Known, now: Instant): boolean {
  * ctime cannot. What was read in the tick of its last change is read once more; not where that is of the future.
  */
 function mayBeOther(known: Known, facts: FileFacts, now: Instant): boolean {
-  return known.isTouched(facts) || (!known.isSettled && Number(facts.changedNs / 1_000_000n) < now);
+  return known.isTouched(facts) || (!known.isSettled && facts.changedUs / 1_000 < now);
 }
 
 /** An archive that is now to be read. */
 function wanted(known: Known, facts: FileFacts, now: Instant): Known {
-  known.changedNs = facts.changedNs;
+  known.changedUs = facts.changedUs;
   known.isSettled = hasSettled(facts, now);
   known.readAgain = true;
   return known;
 }
 
 /** A change after this look shows in the ctime, unless that could still be the same tick of the clock. */
-function hasSettled({ changedNs }: FileFacts, now: Instant): boolean {
-  return Number(changedNs / 1_000_000n) < now - CTIME_TICK_MS;
+function hasSettled({ changedUs }: FileFacts, now: Instant): boolean {
+  return changedUs / 1_000 < now - CTIME_TICK_MS;
 }
 
 /** Whether a reading says of an archive what is known already. */

@@ -211,12 +211,12 @@ export class Inventory {
   /** What was read of archives that stand still, in no order; to be recalled by a later process. */
   *readings(): Generator<Remembered> {
     for (const known of this.state.ok ? this.#holdings.archives.values() : []) {
-      const { archive, changedNs, isSettled, isWhole, runtime, hint } = known;
+      const { archive, changedUs, isSettled, isWhole, runtime, hint } = known;
       const stamp = this.#scanner.stampOf(known);
-      if (stamp === null || changedNs === null || !isSettled || !isWhole || archive.state !== 'complete')
+      if (stamp === null || changedUs === null || !isSettled || !isWhole || archive.state !== 'complete')
         continue;
       const { identity, staleTailBytes, unidentifiedBecause: because = null } = archive;
-      yield { stamp, changedNs, reading: { identity, because, runtime, hint, staleTailBytes } };
+      yield { stamp, changedUs, reading: { identity, because, runtime, hint, staleTailBytes } };
     }
   }
 

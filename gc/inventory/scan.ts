@@ -253,17 +253,17 @@ export class Scanner {
     const { files, directory: path, holdings, clock } = this.#options;
     const { file } = known.archive;
     const seen = stampOf(known, directory);
-    const { changedNs } = known;
+    const { changedUs } = known;
     const reading = await identify(files, pathOf(path, file), seen, this.#pace);
     // Another look has seen a later ctime meanwhile, which what was read may be older than.
-    if (known.changedNs !== changedNs) known.changedNs = null;
+    if (known.changedUs !== changedUs) known.changedUs = null;
     if (reading === null || !reading.lasting) this.#lookAt(file, directory);
     if (reading !== null) holdings.take(known, reading, clock());
   }
 }
 
-function stampOf({ archive, inode, modifiedNs }: Known, { device }: DirectoryIdentity): Stamp {
-  return { device, inode, bytes: archive.bytes, modifiedNs };
+function stampOf({ archive, inode, modifiedUs }: Known, { device }: DirectoryIdentity): Stamp {
+  return { device, inode, bytes: archive.bytes, modifiedUs };
 }
 
 function* namesIn({ files, directory }: ScannerOptions): Generator<FileName> {
