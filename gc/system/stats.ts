@@ -59,10 +59,8 @@ export function inodeOf(inode: bigint): Inode {
  * @param ns since the epoch; of a whole number of microseconds that number comes out, until 2248.
  */
 export function microseconds(ns: bigint): number {
-  const rest = ns % NS_OF_S;
-  const nanoseconds = rest < 0n ? rest + NS_OF_S : rest;
   // As node makes `mtimeMs`, in the same steps, each of which rounds.
-  return microsecondsOf(Number((ns - nanoseconds) / NS_OF_S) * 1_000 + Number(nanoseconds) / 1_000_000);
+  return microsecondsOf(Number(ns / NS_OF_S) * 1_000 + Number(ns % NS_OF_S) / 1_000_000);
 }
 
 /*
