@@ -70,6 +70,15 @@ export class Holdings {
   }
 
   /**
+   * The same of an archive whose name no look has shown yet: it is not looked for among a hundred thousand others.
+   * Where one had that name, `archives.hasTwins` says so, and all has to be seen anew.
+   */
+  seeFirst(file: string, facts: FileFacts, now: Instant, scan: number): Known | null {
+    this.#others.remove(file);
+    return this.#begin(file, facts, now, scan, null);
+  }
+
+  /**
    * Takes in what was read of an archive, unless it has changed since. Reading is a look, too: it confirmed that the
    * file was still the one that `known` is of.
    */

@@ -143,7 +143,7 @@ export class Scanner {
 
   /**
    * Every archive may have to be read: each is when it was looked at, so that there are never all of them twice, first
-   * as they look and then as they were read. Whether all names were seen.
+   * as they look and then as they were read. None can be known already. Whether all names were seen.
    */
   async #scanFirst(directory: DirectoryIdentity, onProgress: OnProgress): Promise<boolean> {
     const { rules } = this.#options;
@@ -158,7 +158,7 @@ export class Scanner {
     let [next, done, read] = [0, 0, 0];
     for (let name = archives[next]; name !== undefined; name = archives[next]) {
       next += 1;
-      const wanted = this.#lookAt(name, directory);
+      const wanted = this.#lookAtFirst(name, directory);
       if (wanted !== null) {
         await this.#readOnce(wanted, directory);
         if (++read === READ_BEFORE_TURNS) [archives, next] = [await this.#inTurns(archives.slice(next)), 0];
@@ -167,7 +167,11 @@ export class Scanner {
       if (isTold) onProgress({ phase: read > 0 ? 'reading' : 'listing', done, of });
       if (done % PACE_STRIDE === 0 && this.#pace.due()) await this.#pace.rest();
     }
-    return true;
+    const { holdings } = this.#options;
+    if (!holdings.archives.hasTwins) return true;
+    // A listing may name twice what comes and goes while it is made.
+    holdings.clear();
+    return this.#scanAgain(directory, onProgress);
   }
 
   /** Whether all names were seen. */
@@ -214,6 +218,14 @@ export class Scanner {
     const { files, directory: path, rules, holdings, clock } = this.#options;
     const sighting = sight(files, path, name, directory.device, rules);
     return holdings.see(name, sighting, clock(), this.#scans);
+  }
+
+  /** The same, of a name that may be an archive's and was not looked at yet. */
+  #lookAtFirst(name: string, directory: DirectoryIdentity): Known | null {
+    const { files, directory: path, rules, holdings, clock } = this.#options;
+    const sighting = sight(files, path, name, directory.device, rules);
+    if (sighting?.role !== 'archive') return holdings.see(name, sighting, clock(), this.#scans);
+    return holdings.seeFirst(name, sighting.facts, clock(), this.#scans);
   }
 
   /** Those of one container one after the other: what is the same in all of them is read once (`readSpecOnce`). */
