@@ -224,13 +224,12 @@ export class Holdings {
     const isOld = now - modifiedAt > OLD_MS;
     const isSettled = isOld && hasSettled(facts, now);
     const recalled = isSettled ? this.#recall(facts, facts.changedUs) : null;
-    const archive = growingArchive(file, facts, modifiedAt, pinned);
-    const known = new KnownFile(
-      recalled === null ? archive : this.#attributed(completeArchive(archive, recalled, recalled.identity)),
-      facts,
-      now,
-      scan,
-    );
+    const seen = { file, bytes: facts.bytes, allocatedBytes: freedBy(facts), modifiedAt, pinned };
+    const archive =
+      recalled === null
+        ? growingArchive(seen)
+        : this.#attributed(completeArchive(seen, recalled, recalled.identity));
+    const known = new KnownFile(archive, facts, now, scan);
     if (isOld) known.changedUs = facts.changedUs;
     known.isSettled = isSettled;
     if (recalled !== null) {
@@ -294,12 +293,15 @@ function reasonOf(sighting: Exclude<Sighting, { role: 'archive' }>): string {
   return sighting.role === 'pin' ? 'it is a pin without its archive' : 'it is being deleted';
 }
 
+/** What a look shows of an archive. */
+type Seen = Pick<Archive, 'file' | 'bytes' | 'allocatedBytes' | 'modifiedAt' | 'pinned'>;
+
 /** An archive as its first look shows it. */
-function growingArchive(file: string, facts: FileFacts, modifiedAt: Instant, pinned: boolean): Archive {
+function growingArchive({ file, bytes, allocatedBytes, modifiedAt, pinned }: Seen): Archive {
   return {
     file,
-    bytes: facts.bytes,
-    allocatedBytes: freedBy(facts),
+    bytes,
+    allocatedBytes,
     modifiedAt,
     state: 'growing',
     pinned,
@@ -311,11 +313,11 @@ function growingArchive(file: string, facts: FileFacts, modifiedAt: Instant, pin
 }
 
 /**
- * The same archive, standing still, with what was read of it, and no proof that a pod is gone, which may be another's.
+ * An archive that stands still, with what was read of it, and no proof that a pod is gone, which may be another's.
  * Spelled out: copies by spread are twice as big.
  */
-function completeArchive(archive: Archive, reading: Reading, identity: Identity | null): Archive {
-  const { file, bytes, allocatedBytes, modifiedAt, pinned } = archive;
+function completeArchive(seen: Seen, reading: Reading, identity: Identity | null): Archive {
+  const { file, bytes, allocatedBytes, modifiedAt, pinned } = seen;
   const orphan = null;
   const { because, staleTailBytes, lasting } = reading;
   const state = 'complete';
