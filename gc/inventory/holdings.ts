@@ -3,7 +3,7 @@ import type { Reading } from '../archive/identity.ts';
 import { archiveOfPin } from '../archive/names.ts';
 import type { FileFacts, FileName, Stamp } from '../system/files.ts';
 import { ArchiveSet, type Known } from './archive-set.ts';
-import { KnownFile } from './known.ts';
+import { KnownFile, small } from './known.ts';
 import { type OtherFile, OtherFiles } from './other-files.ts';
 import type { Sighting } from './sight.ts';
 
@@ -224,7 +224,8 @@ export class Holdings {
     const isOld = now - modifiedAt > OLD_MS;
     const isSettled = isOld && hasSettled(facts, now);
     const recalled = isSettled ? this.#recall(facts, facts.changedUs) : null;
-    const seen = { file, bytes: facts.bytes, allocatedBytes: freedBy(facts), modifiedAt, pinned };
+    const [bytes, allocatedBytes] = [small(facts.bytes), small(freedBy(facts))];
+    const seen = { file, bytes, allocatedBytes, modifiedAt, pinned };
     const archive =
       recalled === null
         ? growingArchive(seen)

@@ -162,7 +162,7 @@ function rare(hint: string | null, early: Reading | null): Rare {
 }
 
 /** The same number; one of 32 bits in the form that takes no memory of its own. */
-function small(value: number): number {
+export function small(value: number): number {
   const short = value | 0;
   return short === value ? short : value;
 }
