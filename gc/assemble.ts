@@ -105,7 +105,7 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
     directory,
     clock: now,
     madeBy: (file) => madeBy.of(file),
-    recall: (stamp, changedNs) => recollection.recall(stamp, changedNs),
+    recall: (stamp, changedUs) => recollection.recall(stamp, changedUs),
     onChange: (change) => {
       feed.take(change);
       collector.takeChange(change);

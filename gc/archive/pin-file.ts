@@ -111,7 +111,7 @@ export async function writePin(archive: string, { reason, through }: PinNote, no
 
 async function clearAbandoned(draft: string, now: Date): Promise<void> {
   const facts = nodeFiles.lstat(draft);
-  if (facts === null || now.getTime() - Number(facts.modifiedNs / 1_000_000n) < ABANDONED_MS) return;
+  if (facts === null || now.getTime() - facts.modifiedUs / 1_000 < ABANDONED_MS) return;
   await unlink(draft);
 }
 

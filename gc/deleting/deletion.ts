@@ -93,7 +93,7 @@ export async function finishTombstone(
   files: FileSystem,
   directory: string,
   name: string,
-  device: bigint,
+  device: number,
 ): Promise<(Outcome & { readonly file: string | null }) | null> {
   const epitaph = readTombstone(name);
   if (epitaph === null) return null;

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { TOMBSTONE_PREFIX } from '../archive/names.ts';
 import type { Stamp } from '../system/files.ts';
+import { inodeOf, microseconds } from '../system/stats.ts';
 
 /** What a tombstone's name tells whoever finds it after a crash: which file was meant, and what it was called. */
 export interface Epitaph {
@@ -13,12 +14,17 @@ export interface Epitaph {
 
 /** Bytes that a name may have on every common file system. */
 const LONGEST_NAME = 255;
+const NS_OF_US = 1_000n;
 const NAME = /^([0-9a-z]+)-([0-9a-z]+)-(-?[0-9a-z]+)-([0-9a-z]+)(?:-(.+)|~([0-9a-f]{16}))$/s;
 let made = 0;
 
-/** The name under which a file waits for its unlink. No two are the same, so that none is renamed onto another. */
-export function tombstoneName(file: string, { inode, bytes, modifiedNs }: Stamp, now: number): string {
+/**
+ * The name under which a file waits for its unlink. No two are the same, so that none is renamed onto another. Its time
+ * is in nanoseconds, as earlier versions wrote it: what they have begun is ended, too.
+ */
+export function tombstoneName(file: string, { inode, bytes, modifiedUs }: Stamp, now: number): string {
   made += 1;
+  const modifiedNs = BigInt(modifiedUs) * NS_OF_US;
   const unique = (now * 1_000 + (made % 1_000)).toString(36);
   const start = `${TOMBSTONE_PREFIX}${inode.toString(36)}-${bytes.toString(36)}-${modifiedNs.toString(36)}-${unique}`;
   const whole = `${start}-${file}`;
@@ -31,9 +37,9 @@ export function readTombstone(name: string): Epitaph | null {
   if (parts === null) return null;
   const [, inode = '', bytes = '', modifiedNs = '', , file, digest] = parts;
   const stamp = {
-    inode: fromBase36(inode),
+    inode: inodeOf(fromBase36(inode)),
     bytes: Number(fromBase36(bytes)),
-    modifiedNs: fromBase36(modifiedNs),
+    modifiedUs: microseconds(fromBase36(modifiedNs)),
   };
   return { stamp, file: file ?? null, digest: digest ?? null };
 }

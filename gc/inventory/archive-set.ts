@@ -1,14 +1,14 @@
 import type { Holding } from '../../policy/apart.ts';
 import type { Archive, Identity, Instant, Mutable } from '../../policy/types.ts';
 import type { Reading, Runtime } from '../archive/identity.ts';
-import type { FileFacts } from '../system/files.ts';
+import type { FileFacts, Inode } from '../system/files.ts';
 
 /** An archive with what its next look is compared to. A hundred thousand of them are kept: every field counts. */
 export interface Known {
   /** What policy sees of it; replaced whole by `ArchiveSet.put`, never changed. */
   archive: Archive;
-  readonly inode: bigint;
-  readonly modifiedNs: bigint;
+  readonly inode: Inode;
+  readonly modifiedUs: number;
   /** When it was first seen as it is now. */
   stillSince: Instant;
   /** The number of the last scan that saw it. */
@@ -19,8 +19,8 @@ export interface Known {
   early: Reading | null;
   /** Its reading failed for a reason that may pass. */
   readAgain: boolean;
-  /** The file's ctime before it was read; null where that is not known. */
-  changedNs: bigint | null;
+  /** The file's ctime before it was read, microseconds; null where that is not known. */
+  changedUs: number | null;
   /** No later change can have the same ctime. */
   isSettled: boolean;
   /** It ends as it should. */
@@ -58,6 +58,15 @@ export interface ArchiveTotals {
   readonly tainted: number;
 }
 
+export const NO_ARCHIVES: ArchiveTotals = {
+  archives: 0,
+  bytes: 0,
+  growing: 0,
+  pinned: 0,
+  unidentified: 0,
+  tainted: 0,
+};
+
 /** What stands still and names one namespace. */
 interface Group {
   readonly pods: Map<string, Known[]>;
@@ -71,14 +80,7 @@ export class ArchiveSet {
   readonly #byNamespace = new Map<string, Group>();
   readonly #unidentified = new Set<Known>();
   readonly #growing = new Set<Known>();
-  readonly #totals: Mutable<ArchiveTotals> = {
-    archives: 0,
-    bytes: 0,
-    growing: 0,
-    pinned: 0,
-    unidentified: 0,
-    tainted: 0,
-  };
+  readonly #totals: Mutable<ArchiveTotals> = { ...NO_ARCHIVES };
   /** Those that changed since the last notice, each once; a map of a hundred thousand names takes too long. */
   #changed: Known[] = [];
   /** Those of them that are not in the set any more. */
@@ -143,7 +145,7 @@ export class ArchiveSet {
 
   /**
    * Takes an archive in, in the place of one of the same name.
-   * @param former that one, or null, for who has looked for it already.
+   * @param former that one, or null, for who has looked for it already, or takes it that there is none (`hasTwins`).
    */
   add(known: Known, former?: Known | null): void {
     const file = known.archive.file;
@@ -179,8 +181,17 @@ export class ArchiveSet {
     if (!this.#isMuted) this.#gone.set(file, known);
   }
 
+  /** Whether an archive was taken in whose name another one had, against what was said: that one is still counted. */
+  get hasTwins(): boolean {
+    return this.#known.size !== this.#totals.archives;
+  }
+
   clear(): void {
     for (const file of [...this.#known.keys()]) this.remove(file);
+    this.#byNamespace.clear();
+    this.#unidentified.clear();
+    this.#growing.clear();
+    Object.assign(this.#totals, NO_ARCHIVES);
   }
 
   /** What changed since it was asked last. */

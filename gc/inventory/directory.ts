@@ -1,4 +1,4 @@
-import { explain, type FileFacts, type FileSystem } from '../system/files.ts';
+import { explain, type FileFacts, type FileSystem, type Inode } from '../system/files.ts';
 
 /** While it is not ok, nothing in it may be taken for present, and nothing be deleted. */
 export type DirectoryState =
@@ -12,8 +12,8 @@ export type DirectoryState =
 
 /** Which directory it is, as opposed to which name it has. */
 export interface DirectoryIdentity {
-  readonly device: bigint;
-  readonly inode: bigint;
+  readonly device: number;
+  readonly inode: Inode;
 }
 
 export type DirectoryLook =

@@ -3,7 +3,7 @@ import type { Reading } from '../archive/identity.ts';
 import { archiveOfPin } from '../archive/names.ts';
 import type { FileFacts, FileName, Stamp } from '../system/files.ts';
 import { ArchiveSet, type Known } from './archive-set.ts';
-import { KnownFile } from './known.ts';
+import { KnownFile, small } from './known.ts';
 import { type OtherFile, OtherFiles } from './other-files.ts';
 import type { Sighting } from './sight.ts';
 
@@ -24,9 +24,9 @@ const SHARED_IDENTITIES = 10_000;
 
 /**
  * What an earlier process has read of a file that is still the same; null when it knows nothing of it.
- * @param changedNs the file's ctime.
+ * @param changedUs the file's ctime, microseconds.
  */
-export type Recall = (stamp: Stamp, changedNs: bigint) => Reading | null;
+export type Recall = (stamp: Stamp, changedUs: number) => Reading | null;
 
 /**
  * What is known of a directory's content, and how a look changes it. Does no I/O: it is told what stands under
@@ -67,6 +67,15 @@ export class Holdings {
     else this.#others.add(name, { ...sighting, reason: reasonOf(sighting) }, scan);
     if (typeof name === 'string') this.#repin(archiveOfPin(name));
     return null;
+  }
+
+  /**
+   * The same of an archive whose name no look has shown yet: it is not looked for among a hundred thousand others.
+   * Where one had that name, `archives.hasTwins` says so, and all has to be seen anew.
+   */
+  seeFirst(file: string, facts: FileFacts, now: Instant, scan: number): Known | null {
+    this.#others.remove(file);
+    return this.#begin(file, facts, now, scan, null);
   }
 
   /**
@@ -211,18 +220,18 @@ export class Holdings {
   /** @param former what had the name until now. */
   #begin(file: string, facts: FileFacts, now: Instant, scan: number, former: Known | null): Known | null {
     const pinned = this.#others.hasPin(file);
-    const modifiedAt = Number(facts.modifiedNs / 1_000_000n);
+    const modifiedAt = Math.floor(facts.modifiedUs / 1_000);
     const isOld = now - modifiedAt > OLD_MS;
     const isSettled = isOld && hasSettled(facts, now);
-    const recalled = isSettled ? this.#recall(facts, facts.changedNs) : null;
-    const archive = growingArchive(file, facts, modifiedAt, pinned);
-    const known = new KnownFile(
-      recalled === null ? archive : this.#attributed(completeArchive(archive, recalled, recalled.identity)),
-      facts,
-      now,
-      scan,
-    );
-    if (isOld) known.changedNs = facts.changedNs;
+    const recalled = isSettled ? this.#recall(facts, facts.changedUs) : null;
+    const [bytes, allocatedBytes] = [small(facts.bytes), small(freedBy(facts))];
+    const seen = { file, bytes, allocatedBytes, modifiedAt, pinned };
+    const archive =
+      recalled === null
+        ? growingArchive(seen)
+        : this.#attributed(completeArchive(seen, recalled, recalled.identity));
+    const known = new KnownFile(archive, facts, now, scan);
+    if (isOld) known.changedUs = facts.changedUs;
     known.isSettled = isSettled;
     if (recalled !== null) {
       known.runtime = recalled.runtime;
@@ -250,20 +259,20 @@ function hasStoodStill({ stillSince }: Known, now: Instant): boolean {
  * ctime cannot. What was read in the tick of its last change is read once more; not where that is of the future.
  */
 function mayBeOther(known: Known, facts: FileFacts, now: Instant): boolean {
-  return known.isTouched(facts) || (!known.isSettled && Number(facts.changedNs / 1_000_000n) < now);
+  return known.isTouched(facts) || (!known.isSettled && facts.changedUs / 1_000 < now);
 }
 
 /** An archive that is now to be read. */
 function wanted(known: Known, facts: FileFacts, now: Instant): Known {
-  known.changedNs = facts.changedNs;
+  known.changedUs = facts.changedUs;
   known.isSettled = hasSettled(facts, now);
   known.readAgain = true;
   return known;
 }
 
 /** A change after this look shows in the ctime, unless that could still be the same tick of the clock. */
-function hasSettled({ changedNs }: FileFacts, now: Instant): boolean {
-  return Number(changedNs / 1_000_000n) < now - CTIME_TICK_MS;
+function hasSettled({ changedUs }: FileFacts, now: Instant): boolean {
+  return changedUs / 1_000 < now - CTIME_TICK_MS;
 }
 
 /** Whether a reading says of an archive what is known already. */
@@ -285,12 +294,15 @@ function reasonOf(sighting: Exclude<Sighting, { role: 'archive' }>): string {
   return sighting.role === 'pin' ? 'it is a pin without its archive' : 'it is being deleted';
 }
 
+/** What a look shows of an archive. */
+type Seen = Pick<Archive, 'file' | 'bytes' | 'allocatedBytes' | 'modifiedAt' | 'pinned'>;
+
 /** An archive as its first look shows it. */
-function growingArchive(file: string, facts: FileFacts, modifiedAt: Instant, pinned: boolean): Archive {
+function growingArchive({ file, bytes, allocatedBytes, modifiedAt, pinned }: Seen): Archive {
   return {
     file,
-    bytes: facts.bytes,
-    allocatedBytes: freedBy(facts),
+    bytes,
+    allocatedBytes,
     modifiedAt,
     state: 'growing',
     pinned,
@@ -302,11 +314,11 @@ function growingArchive(file: string, facts: FileFacts, modifiedAt: Instant, pin
 }
 
 /**
- * The same archive, standing still, with what was read of it, and no proof that a pod is gone, which may be another's.
+ * An archive that stands still, with what was read of it, and no proof that a pod is gone, which may be another's.
  * Spelled out: copies by spread are twice as big.
  */
-function completeArchive(archive: Archive, reading: Reading, identity: Identity | null): Archive {
-  const { file, bytes, allocatedBytes, modifiedAt, pinned } = archive;
+function completeArchive(seen: Seen, reading: Reading, identity: Identity | null): Archive {
+  const { file, bytes, allocatedBytes, modifiedAt, pinned } = seen;
   const orphan = null;
   const { because, staleTailBytes, lasting } = reading;
   const state = 'complete';

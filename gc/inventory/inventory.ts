@@ -3,7 +3,7 @@ import type { Archive, Instant, OrphanProof } from '../../policy/types.ts';
 import type { Runtime } from '../archive/identity.ts';
 import { NameRules } from '../archive/names.ts';
 import type { FileSystem, Stamp } from '../system/files.ts';
-import type { ArchiveChanges, ArchiveTotals, Known } from './archive-set.ts';
+import { type ArchiveChanges, type ArchiveTotals, type Known, NO_ARCHIVES } from './archive-set.ts';
 import type { DirectoryIdentity, DirectoryState } from './directory.ts';
 import { Holdings, type Recall } from './holdings.ts';
 import type { OtherFile } from './other-files.ts';
@@ -211,12 +211,12 @@ export class Inventory {
   /** What was read of archives that stand still, in no order; to be recalled by a later process. */
   *readings(): Generator<Remembered> {
     for (const known of this.state.ok ? this.#holdings.archives.values() : []) {
-      const { archive, changedNs, isSettled, isWhole, runtime, hint } = known;
+      const { archive, changedUs, isSettled, isWhole, runtime, hint } = known;
       const stamp = this.#scanner.stampOf(known);
-      if (stamp === null || changedNs === null || !isSettled || !isWhole || archive.state !== 'complete')
+      if (stamp === null || changedUs === null || !isSettled || !isWhole || archive.state !== 'complete')
         continue;
       const { identity, staleTailBytes, unidentifiedBecause: because = null } = archive;
-      yield { stamp, changedNs, reading: { identity, because, runtime, hint, staleTailBytes } };
+      yield { stamp, changedUs, reading: { identity, because, runtime, hint, staleTailBytes } };
     }
   }
 
@@ -244,15 +244,6 @@ export class Inventory {
     return this.state.ok ? Array.from(this.#holdings.others()).filter((other) => other.role === role) : [];
   }
 }
-
-const NO_ARCHIVES: ArchiveTotals = {
-  archives: 0,
-  bytes: 0,
-  growing: 0,
-  pinned: 0,
-  unidentified: 0,
-  tainted: 0,
-};
 
 function archiveIn({ archive }: Known): Archive {
   return archive;

@@ -1,13 +1,11 @@
 import type { Archive, Instant } from '../../policy/types.ts';
 import { RUNTIMES } from '../archive/annotations.ts';
 import type { Reading, Runtime } from '../archive/identity.ts';
-import type { FileFacts } from '../system/files.ts';
+import type { FileFacts, Inode } from '../system/files.ts';
 import type { Known } from './archive-set.ts';
 
-const NS_OF_MS = 1_000_000n;
-
 /** No part of a millisecond. */
-const NEVER = 2_000_000;
+const NEVER = 2_000;
 
 /** Instants are kept as milliseconds since then: within 24 days of it a number takes no memory of its own. */
 const ORIGIN = Date.now();
@@ -30,50 +28,46 @@ interface Rare {
 const NOTHING: Rare = { hint: null, early: null };
 
 /**
- * An archive as a look has found it. A `bigint` takes 32 bytes, and an archive has three: an inode that is a whole
- * number as others are is kept as one, and of a time what its milliseconds leave, for `Archive` has those.
+ * An archive as a look has found it. A number above 2^31 takes 16 bytes more, and a time is one: it is kept as what it
+ * is later than another, in milliseconds, and the microseconds that those leave. `Archive` has the mtime's milliseconds.
  */
 export class KnownFile implements Known {
   archive: Archive;
   told: Archive | null | undefined = undefined;
   at = 0;
-  readonly #inode: number | bigint;
-  /** Nanoseconds. */
+  readonly inode: Inode;
+  /** Microseconds. */
   readonly #modifiedRest: number;
   /** Milliseconds between mtime and ctime, mostly 0. */
   #changedLater = 0;
-  /** Nanoseconds; `NEVER` where no ctime is known. */
+  /** Microseconds; `NEVER` where no ctime is known. */
   #changedRest = NEVER;
   #still: number;
   #state: number;
   #rare = NOTHING;
 
   /** @param archive of these facts: its mtime is theirs. */
-  constructor(archive: Archive, { inode, modifiedNs }: FileFacts, now: Instant, scan: number) {
+  constructor(archive: Archive, { inode, modifiedUs }: FileFacts, now: Instant, scan: number) {
     this.archive = archive;
     this.#still = small(now - ORIGIN);
     this.#state = scan << SCAN_SHIFT;
-    this.#inode = compact(inode);
-    this.#modifiedRest = small(Number(modifiedNs % NS_OF_MS));
+    this.inode = typeof inode === 'number' ? small(inode) : inode;
+    this.#modifiedRest = small(modifiedUs - archive.modifiedAt * 1_000);
   }
 
-  get inode(): bigint {
-    return BigInt(this.#inode);
+  get modifiedUs(): number {
+    return this.archive.modifiedAt * 1_000 + this.#modifiedRest;
   }
 
-  get modifiedNs(): bigint {
-    return BigInt(this.archive.modifiedAt) * NS_OF_MS + BigInt(this.#modifiedRest);
-  }
-
-  get changedNs(): bigint | null {
+  get changedUs(): number | null {
     if (this.#changedRest === NEVER) return null;
-    return BigInt(this.archive.modifiedAt + this.#changedLater) * NS_OF_MS + BigInt(this.#changedRest);
+    return (this.archive.modifiedAt + this.#changedLater) * 1_000 + this.#changedRest;
   }
 
-  set changedNs(changedNs: bigint | null) {
-    this.#changedLater =
-      changedNs === null ? 0 : small(Number(changedNs / NS_OF_MS) - this.archive.modifiedAt);
-    this.#changedRest = changedNs === null ? NEVER : small(Number(changedNs % NS_OF_MS));
+  set changedUs(changedUs: number | null) {
+    const changedAt = changedUs === null ? 0 : Math.floor(changedUs / 1_000);
+    this.#changedLater = changedUs === null ? 0 : small(changedAt - this.archive.modifiedAt);
+    this.#changedRest = changedUs === null ? NEVER : small(changedUs - changedAt * 1_000);
   }
 
   get stillSince(): Instant {
@@ -150,21 +144,12 @@ export class KnownFile implements Known {
   }
 
   /** Whether a look sees the file that is known, unchanged. The device is the directory's. */
-  isAsSeen({ inode, modifiedNs, bytes }: FileFacts): boolean {
-    return (
-      this.archive.bytes === bytes &&
-      this.archive.modifiedAt === Number(modifiedNs / NS_OF_MS) &&
-      this.#modifiedRest === Number(modifiedNs % NS_OF_MS) &&
-      this.#inode === compact(inode)
-    );
+  isAsSeen({ inode, modifiedUs, bytes }: FileFacts): boolean {
+    return this.archive.bytes === bytes && this.modifiedUs === modifiedUs && this.inode === inode;
   }
 
-  isTouched({ changedNs }: FileFacts): boolean {
-    return (
-      this.#changedRest === NEVER ||
-      this.archive.modifiedAt + this.#changedLater !== Number(changedNs / NS_OF_MS) ||
-      this.#changedRest !== Number(changedNs % NS_OF_MS)
-    );
+  isTouched({ changedUs }: FileFacts): boolean {
+    return this.changedUs !== changedUs;
   }
 
   #set(bit: number, isSo: boolean): void {
@@ -176,12 +161,8 @@ function rare(hint: string | null, early: Reading | null): Rare {
   return hint === null && early === null ? NOTHING : { hint, early };
 }
 
-function compact(inode: bigint): number | bigint {
-  return inode <= Number.MAX_SAFE_INTEGER ? small(Number(inode)) : inode;
-}
-
 /** The same number; one of 32 bits in the form that takes no memory of its own. */
-function small(value: number): number {
+export function small(value: number): number {
   const short = value | 0;
   return short === value ? short : value;
 }

@@ -10,8 +10,8 @@ import type { Pace } from '../system/pace.ts';
 /** What was read of an archive that ends as it should, and of which file. */
 export interface Remembered {
   readonly stamp: Stamp;
-  /** The file's ctime before it was read. */
-  readonly changedNs: bigint;
+  /** The file's ctime before it was read, microseconds. */
+  readonly changedUs: number;
   readonly reading: Pick<Reading, 'identity' | 'because' | 'runtime' | 'hint' | 'staleTailBytes'>;
 }
 
@@ -19,10 +19,10 @@ export interface Remembered {
  * The document, in the byte order of its machine: FORMAT, the version of the format and of the reader, the number of
  * records, the table's length and the device; the table, JSON, of the distinct things that were read; the columns;
  * the SHA-256 of all that. An archive has a record in each column: inode, mtime, ctime, bytes, bytes of its stale
- * tail (8 bytes each), its place in the table (4 bytes).
+ * tail (doubles), its place in the table (4 bytes).
  */
 const FORMAT = Buffer.from('checkpoint-warden readings\n', 'latin1');
-const FORMAT_VERSION = 1;
+const FORMAT_VERSION = 2;
 const HEAD_BYTES = FORMAT.length + 4 * 4 + 8;
 const RECORD_BYTES = 44;
 const DIGEST_BYTES = 32;
@@ -41,9 +41,9 @@ const STRIDE = 512;
 
 /** What was read of many files: one number of each in each column, which take a tenth of objects. */
 class Columns {
-  readonly inode: BigUint64Array;
-  readonly modifiedNs: BigInt64Array;
-  readonly changedNs: BigInt64Array;
+  readonly inode: Float64Array;
+  readonly modifiedUs: Float64Array;
+  readonly changedUs: Float64Array;
   readonly bytes: Float64Array;
   readonly staleTailBytes: Float64Array;
   readonly place: Uint32Array;
@@ -52,9 +52,9 @@ class Columns {
   /** Over `count` records in `memory` from `at` on, a multiple of eight; or over memory of its own. */
   constructor(count: number, memory: ArrayBufferLike = new ArrayBuffer(count * RECORD_BYTES), at = 0) {
     const width = count * 8;
-    this.inode = new BigUint64Array(memory, at, count);
-    this.modifiedNs = new BigInt64Array(memory, at + width, count);
-    this.changedNs = new BigInt64Array(memory, at + 2 * width, count);
+    this.inode = new Float64Array(memory, at, count);
+    this.modifiedUs = new Float64Array(memory, at + width, count);
+    this.changedUs = new Float64Array(memory, at + 2 * width, count);
     this.bytes = new Float64Array(memory, at + 3 * width, count);
     this.staleTailBytes = new Float64Array(memory, at + 4 * width, count);
     this.place = new Uint32Array(memory, at + 5 * width, count);
@@ -63,8 +63,8 @@ class Columns {
 
   /** The memory of the first `count` records. */
   parts(count: number): Buffer[] {
-    const { inode, modifiedNs, changedNs, bytes, staleTailBytes, place } = this;
-    return [inode, modifiedNs, changedNs, bytes, staleTailBytes, place].map(
+    const { inode, modifiedUs, changedUs, bytes, staleTailBytes, place } = this;
+    return [inode, modifiedUs, changedUs, bytes, staleTailBytes, place].map(
       ({ buffer, byteOffset, BYTES_PER_ELEMENT }) =>
         Buffer.from(buffer, byteOffset, count * BYTES_PER_ELEMENT),
     );
@@ -72,7 +72,8 @@ class Columns {
 }
 
 /**
- * Writes down what was read, as the parts of a document: put together they would be in memory twice.
+ * Writes down what was read, as the parts of a document: put together they would be in memory twice. What lies on
+ * another device than the first, or has an inode beyond 2^53, is left out, and read again at the next start.
  * @param most how many archives there can be; of more, and of more than `MOST_RECORDS`, nothing is written.
  */
 export async function encodeReadings(
@@ -83,17 +84,17 @@ export async function encodeReadings(
   const places = new Map<string, number>();
   const columns = new Columns(Math.min(most, MOST_RECORDS));
   let count = 0;
-  let device: bigint | null = null;
-  for (const { stamp, changedNs, reading } of remembered) {
+  let device: number | null = null;
+  for (const { stamp, changedUs, reading } of remembered) {
     device ??= stamp.device;
-    if (stamp.device !== device) continue;
+    if (stamp.device !== device || typeof stamp.inode === 'bigint') continue;
     if (count === columns.count) break;
     const entry = entryOf(reading);
     const place = places.get(entry) ?? places.size;
     places.set(entry, place);
     columns.inode[count] = stamp.inode;
-    columns.modifiedNs[count] = stamp.modifiedNs;
-    columns.changedNs[count] = changedNs;
+    columns.modifiedUs[count] = stamp.modifiedUs;
+    columns.changedUs[count] = changedUs;
     columns.bytes[count] = stamp.bytes;
     columns.staleTailBytes[count] = reading.staleTailBytes;
     columns.place[count] = place;
@@ -102,7 +103,7 @@ export async function encodeReadings(
   const json = Buffer.from(`[${[...places.keys()].join(',')}]`);
   // With spaces behind it, so that the columns begin where they can be read in place.
   const table = Buffer.concat([json, Buffer.alloc((8 - ((HEAD_BYTES + json.length) % 8)) % 8, ' ')]);
-  const parts = [headOf(count, table.length, device ?? 0n), table, ...columns.parts(count)];
+  const parts = [headOf(count, table.length, device ?? 0), table, ...columns.parts(count)];
   const hash = createHash('sha256');
   for (const part of parts) {
     hash.update(part);
@@ -135,14 +136,14 @@ function columnsOf(document: Buffer, start: number, count: number): Columns {
 
 /** What was read by an earlier process, by file. */
 export class Readings {
-  readonly #device: bigint;
+  readonly #device: number;
   readonly #table: readonly Reading[];
   readonly #columns: Columns;
   /** Numbers of records from 1 on, at a place that their inode gives, or behind it; a fifth of a `Map`. */
   readonly #places: Uint32Array;
   readonly #mask: number;
 
-  constructor(device: bigint, table: readonly Reading[], columns: Columns) {
+  constructor(device: number, table: readonly Reading[], columns: Columns) {
     this.#device = device;
     this.#table = table;
     this.#columns = columns;
@@ -151,7 +152,7 @@ export class Readings {
     this.#mask = size - 1;
     this.#places = new Uint32Array(size);
     for (let record = 0; record < columns.count; record += 1) {
-      const place = this.#placeOf(columns.inode[record] ?? 0n);
+      const place = this.#placeOf(columns.inode[record] ?? 0);
       // Another name of the same file tells nothing more.
       if (this.#places[place] === 0) this.#places[place] = record + 1;
     }
@@ -163,23 +164,24 @@ export class Readings {
   }
 
   /** What was read of this very file with this very content; null when nothing is known of it. */
-  of({ device, inode, modifiedNs, bytes }: Stamp, changedNs: bigint): Reading | null {
+  of({ device, inode, modifiedUs, bytes }: Stamp, changedUs: number): Reading | null {
+    if (typeof inode === 'bigint') return null;
     const columns = this.#columns;
     const record = (this.#places[this.#placeOf(inode)] ?? 0) - 1;
     const isSame =
       record >= 0 &&
       device === this.#device &&
-      columns.modifiedNs[record] === modifiedNs &&
-      columns.changedNs[record] === changedNs &&
+      columns.modifiedUs[record] === modifiedUs &&
+      columns.changedUs[record] === changedUs &&
       columns.bytes[record] === bytes;
     return isSame ? this.#readingAt(record) : null;
   }
 
   /** Where an inode stands, or would stand. */
-  #placeOf(inode: bigint): number {
+  #placeOf(inode: number): number {
     const columns = this.#columns;
     // Inodes made one after the other lie side by side; a multiplication by the golden section spreads them.
-    let place = (Math.imul(Number(BigInt.asUintN(32, inode)), 0x9e37_79b1) >>> 8) & this.#mask;
+    let place = (Math.imul(inode, 0x9e37_79b1) >>> 8) & this.#mask;
     for (let number = this.#places[place] ?? 0; number !== 0; number = this.#places[place] ?? 0) {
       if (columns.inode[number - 1] === inode) return place;
       place = (place + 1) & this.#mask;
@@ -195,20 +197,16 @@ export class Readings {
   }
 }
 
-function headOf(count: number, tableBytes: number, device: bigint): Buffer {
+function headOf(count: number, tableBytes: number, device: number): Buffer {
   const numbers = new Uint32Array([FORMAT_VERSION, READER_VERSION, count, tableBytes]);
-  return Buffer.concat([
-    FORMAT,
-    Buffer.from(numbers.buffer),
-    Buffer.from(new BigUint64Array([device]).buffer),
-  ]);
+  return Buffer.concat([FORMAT, Buffer.from(numbers.buffer), Buffer.from(new Float64Array([device]).buffer)]);
 }
 
-function readHead(document: Buffer): { count: number; tableEnd: number; device: bigint } | null {
+function readHead(document: Buffer): { count: number; tableEnd: number; device: number } | null {
   // In the byte order of this machine: another one's versions are none that are known here.
   const head = new Uint8Array(document.subarray(FORMAT.length, HEAD_BYTES)).buffer;
   const [format, reader, count = 0, tableBytes = 0] = new Uint32Array(head, 0, 4);
-  const [device = 0n] = new BigUint64Array(head, 16, 1);
+  const [device = 0] = new Float64Array(head, 16, 1);
   if (format !== FORMAT_VERSION || reader !== READER_VERSION) return null;
   return { count, tableEnd: HEAD_BYTES + tableBytes, device };
 }

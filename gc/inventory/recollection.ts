@@ -42,9 +42,9 @@ export class Recollection {
   }
 
   /** What is remembered of a file; null when it must be read. */
-  recall(stamp: Stamp, changedNs: bigint): Reading | null {
+  recall(stamp: Stamp, changedUs: number): Reading | null {
     if (!this.#isLoaded) this.#load();
-    return this.#readings?.of(stamp, changedNs) ?? null;
+    return this.#readings?.of(stamp, changedUs) ?? null;
   }
 
   /** To be called after a scan that has seen all. What was remembered is in the inventory now. */

@@ -143,7 +143,7 @@ export class Scanner {
 
   /**
    * Every archive may have to be read: each is when it was looked at, so that there are never all of them twice, first
-   * as they look and then as they were read. Whether all names were seen.
+   * as they look and then as they were read. None can be known already. Whether all names were seen.
    */
   async #scanFirst(directory: DirectoryIdentity, onProgress: OnProgress): Promise<boolean> {
     const { rules } = this.#options;
@@ -158,7 +158,7 @@ export class Scanner {
     let [next, done, read] = [0, 0, 0];
     for (let name = archives[next]; name !== undefined; name = archives[next]) {
       next += 1;
-      const wanted = this.#lookAt(name, directory);
+      const wanted = this.#lookAtFirst(name, directory);
       if (wanted !== null) {
         await this.#readOnce(wanted, directory);
         if (++read === READ_BEFORE_TURNS) [archives, next] = [await this.#inTurns(archives.slice(next)), 0];
@@ -167,7 +167,11 @@ export class Scanner {
       if (isTold) onProgress({ phase: read > 0 ? 'reading' : 'listing', done, of });
       if (done % PACE_STRIDE === 0 && this.#pace.due()) await this.#pace.rest();
     }
-    return true;
+    const { holdings } = this.#options;
+    if (!holdings.archives.hasTwins) return true;
+    // A listing may name twice what comes and goes while it is made.
+    holdings.clear();
+    return this.#scanAgain(directory, onProgress);
   }
 
   /** Whether all names were seen. */
@@ -216,6 +220,14 @@ export class Scanner {
     return holdings.see(name, sighting, clock(), this.#scans);
   }
 
+  /** The same, of a name that may be an archive's and was not looked at yet. */
+  #lookAtFirst(name: string, directory: DirectoryIdentity): Known | null {
+    const { files, directory: path, rules, holdings, clock } = this.#options;
+    const sighting = sight(files, path, name, directory.device, rules);
+    if (sighting?.role !== 'archive') return holdings.see(name, sighting, clock(), this.#scans);
+    return holdings.seeFirst(name, sighting.facts, clock(), this.#scans);
+  }
+
   /** Those of one container one after the other: what is the same in all of them is read once (`readSpecOnce`). */
   async #inTurns(archives: readonly string[]): Promise<string[]> {
     const groups = new Map<string, string[]>();
@@ -253,17 +265,17 @@ export class Scanner {
     const { files, directory: path, holdings, clock } = this.#options;
     const { file } = known.archive;
     const seen = stampOf(known, directory);
-    const { changedNs } = known;
+    const { changedUs } = known;
     const reading = await identify(files, pathOf(path, file), seen, this.#pace);
     // Another look has seen a later ctime meanwhile, which what was read may be older than.
-    if (known.changedNs !== changedNs) known.changedNs = null;
+    if (known.changedUs !== changedUs) known.changedUs = null;
     if (reading === null || !reading.lasting) this.#lookAt(file, directory);
     if (reading !== null) holdings.take(known, reading, clock());
   }
 }
 
-function stampOf({ archive, inode, modifiedNs }: Known, { device }: DirectoryIdentity): Stamp {
-  return { device, inode, bytes: archive.bytes, modifiedNs };
+function stampOf({ archive, inode, modifiedUs }: Known, { device }: DirectoryIdentity): Stamp {
+  return { device, inode, bytes: archive.bytes, modifiedUs };
 }
 
 function* namesIn({ files, directory }: ScannerOptions): Generator<FileName> {

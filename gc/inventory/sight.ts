@@ -37,7 +37,7 @@ export function sight(
   files: FileSystem,
   directory: string,
   name: FileName,
-  device: bigint,
+  device: number,
   rules: NameRules,
 ): Sighting | null {
   let facts: FileFacts | null;

@@ -2,13 +2,16 @@ import type { Disk } from '../../policy/types.ts';
 
 export type FileKind = 'file' | 'directory' | 'link' | 'fifo' | 'socket' | 'device';
 
+/** A `bigint` where no number holds it, and there alone: so `===` compares. Overlayfs uses the upper bits. */
+export type Inode = number | bigint;
+
 /** Which file it is and which content it has, as far as a look can tell. */
 export interface Stamp {
-  readonly device: bigint;
-  readonly inode: bigint;
+  readonly device: number;
+  readonly inode: Inode;
   readonly bytes: number;
-  /** Nanoseconds since the epoch: milliseconds would miss an overwrite within one. */
-  readonly modifiedNs: bigint;
+  /** Whole microseconds since the epoch: milliseconds would miss an overwrite within one. */
+  readonly modifiedUs: number;
 }
 
 /** A slim copy of what stat(2) says; an `fs.Stats` takes 877 bytes. */
@@ -18,8 +21,8 @@ export interface FileFacts extends Stamp {
   readonly allocatedBytes: number;
   /** How many hard links it has. */
   readonly links: number;
-  /** When content or attributes changed last, nanoseconds since the epoch: nobody can set it, unlike mtime. */
-  readonly changedNs: bigint;
+  /** When content or attributes changed last, whole microseconds since the epoch: nobody can set it, unlike mtime. */
+  readonly changedUs: number;
 }
 
 /** A name as the directory holds it: bytes where it is not valid UTF-8. */
@@ -81,7 +84,7 @@ export interface FileSystem {
 
 /** Whether two looks saw the same file with the same content. */
 export function isSameStamp(a: Stamp, b: Stamp): boolean {
-  return a.modifiedNs === b.modifiedNs && a.bytes === b.bytes && a.inode === b.inode && a.device === b.device;
+  return a.modifiedUs === b.modifiedUs && a.bytes === b.bytes && a.inode === b.inode && a.device === b.device;
 }
 
 /** The path of a name in a directory. */

@@ -1,6 +1,5 @@
 import { isUtf8 } from 'node:buffer';
 import {
-  type BigIntStats,
   closeSync,
   constants,
   type Dir,
@@ -9,6 +8,7 @@ import {
   opendirSync,
   openSync,
   readSync,
+  type StatSyncFn,
   statSync,
   watch,
 } from 'node:fs';
@@ -17,12 +17,12 @@ import {
   type Anchor,
   errorCode,
   type FileFacts,
-  type FileKind,
   type FileName,
   type FileSystem,
   type Listing,
   type OpenFile,
 } from './files.ts';
+import { exactFactsOf, factsOf, holdsInode } from './stats.ts';
 
 /** Without O_NONBLOCK, opening a FIFO would wait for its writer for ever. */
 const OPEN_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
@@ -30,25 +30,15 @@ const OPEN_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBL
 /** Names fetched from the system at once; measured best at 100,000 entries. */
 const NAMES_AT_ONCE = 256;
 
-/** What `st_blocks` counts in, whatever the file system's own block is. */
-const BLOCK_BYTES = 512;
-
-const KINDS: ReadonlyMap<number, FileKind> = new Map([
-  [constants.S_IFREG, 'file'],
-  [constants.S_IFDIR, 'directory'],
-  [constants.S_IFLNK, 'link'],
-  [constants.S_IFIFO, 'fifo'],
-  [constants.S_IFSOCK, 'socket'],
-]);
-
-const STAT_OPTIONS = { bigint: true, throwIfNoEntry: false } as const;
+const PLAIN = { throwIfNoEntry: false } as const;
+const EXACT = { bigint: true, throwIfNoEntry: false } as const;
 
 /** The machine's own file system. */
 export const nodeFiles: FileSystem = {
   list: (directory) => new NodeListing(directory),
-  lstat: (path) => factsOrNull(() => lstatSync(path, STAT_OPTIONS)),
-  stat: (path) => factsOrNull(() => statSync(path, STAT_OPTIONS)),
-  exists: (path) => look(() => lstatSync(path, STAT_OPTIONS)) !== undefined,
+  lstat: (path) => look(lstatSync, path),
+  stat: (path) => look(statSync, path),
+  exists: (path) => look(lstatSync, path) !== null,
   open: (path) => new NodeFile(openSync(path, OPEN_FLAGS)),
   anchor: (directory) => new NodeAnchor(directory),
   rename,
@@ -110,7 +100,7 @@ class NodeAnchor implements Anchor {
 }
 
 function isDirectory(path: string): boolean {
-  return factsOrNull(() => statSync(path, STAT_OPTIONS))?.kind === 'directory';
+  return look(statSync, path)?.kind === 'directory';
 }
 
 class NodeFile implements OpenFile {
@@ -121,7 +111,8 @@ class NodeFile implements OpenFile {
   }
 
   facts(): FileFacts {
-    return factsOf(fstatSync(this.#descriptor, { bigint: true }));
+    const stats = fstatSync(this.#descriptor);
+    return holdsInode(stats) ? factsOf(stats) : exactFactsOf(fstatSync(this.#descriptor, { bigint: true }));
   }
 
   read(into: Buffer, length: number, position: number): number {
@@ -142,30 +133,16 @@ function decodeName(latin1: string): FileName {
   return isUtf8(bytes) ? bytes.toString('utf8') : bytes;
 }
 
-function factsOrNull(stat: () => BigIntStats | undefined): FileFacts | null {
-  const stats = look(stat);
-  return stats === undefined ? null : factsOf(stats);
-}
-
 /** No file can have a name that is too long: an archive may fill its 255 bytes, and then it has no pin. */
-function look(stat: () => BigIntStats | undefined): BigIntStats | undefined {
+function look(stat: StatSyncFn, path: FileName): FileFacts | null {
   try {
-    return stat();
+    const stats = stat(path, PLAIN);
+    if (stats === undefined) return null;
+    if (holdsInode(stats)) return factsOf(stats);
+    const exact = stat(path, EXACT);
+    return exact === undefined ? null : exactFactsOf(exact);
   } catch (error) {
-    if (errorCode(error) === 'ENAMETOOLONG') return undefined;
+    if (errorCode(error) === 'ENAMETOOLONG') return null;
     throw error;
   }
-}
-
-function factsOf(stats: BigIntStats): FileFacts {
-  return {
-    kind: KINDS.get(Number(stats.mode) & constants.S_IFMT) ?? 'device',
-    bytes: Number(stats.size),
-    allocatedBytes: Number(stats.blocks) * BLOCK_BYTES,
-    modifiedNs: stats.mtimeNs,
-    device: stats.dev,
-    inode: stats.ino,
-    links: Number(stats.nlink),
-    changedNs: stats.ctimeNs,
-  };
 }

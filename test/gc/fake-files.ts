@@ -5,6 +5,7 @@ import type {
   FileKind,
   FileName,
   FileSystem,
+  Inode,
   Listing,
   OpenFile,
   WatchHandlers,
@@ -27,11 +28,11 @@ const DESCRIPTORS = '/proc/self/fd/';
 
 interface Node {
   readonly kind: FileKind;
-  readonly inode: bigint;
-  readonly device: bigint;
+  readonly inode: Inode;
+  readonly device: number;
   content: Buffer;
-  modifiedNs: bigint;
-  changedNs: bigint;
+  modifiedUs: number;
+  changedUs: number;
   links: number;
   /** Of a directory. */
   readonly entries: Map<string, Node>;
@@ -48,7 +49,9 @@ export class FakeFiles implements FileSystem {
   /** The clock that times of change are taken from; null: they are in order, and long ago. */
   clock: (() => number) | null = null;
   /** Added to the numbers of all devices, which may be others after the machine was started anew. */
-  devicesFrom = 0n;
+  devicesFrom = 0;
+  /** The next file's. */
+  nextInode: Inode = 1;
   /** Called after each change. */
   onChange: () => void = () => {};
   readonly #root: Node;
@@ -56,11 +59,10 @@ export class FakeFiles implements FileSystem {
   readonly #watches = new Set<{ readonly node: Node; readonly handlers: WatchHandlers }>();
   readonly #anchors = new Map<string, { readonly node: Node; readonly directory: string }>();
   #descriptors = 2;
-  #inodes = 0n;
-  #ticks = 0n;
+  #ticks = 0;
 
   constructor() {
-    this.#root = this.#node('directory', 1n);
+    this.#root = this.#node('directory', 1);
   }
 
   /** Lets an operation on a path fail with a code; null lets it work again. */
@@ -70,17 +72,17 @@ export class FakeFiles implements FileSystem {
     else this.#faults.set(key, code);
   }
 
-  mkdir(path: FileName, device?: bigint): void {
+  mkdir(path: FileName, device?: number): void {
     this.#make(path, 'directory', { ...(device !== undefined && { device }) });
   }
 
   /** Writes in place when the file is there: the same inode, as the runtimes do it. */
   write(path: FileName, content: Buffer | string, modifiedMs = 0): void {
     const bytes = Buffer.from(content);
-    const modifiedNs = nanoseconds(modifiedMs);
+    const modifiedUs = microseconds(modifiedMs);
     const node = this.#find(path, false);
-    if (node === null) this.#make(path, 'file', { content: bytes, modifiedNs });
-    else Object.assign(node, { content: bytes, modifiedNs, changedNs: this.#tick() });
+    if (node === null) this.#make(path, 'file', { content: bytes, modifiedUs });
+    else Object.assign(node, { content: bytes, modifiedUs, changedUs: this.#tick() });
     this.#notify(path);
   }
 
@@ -88,7 +90,7 @@ export class FakeFiles implements FileSystem {
   writer(path: FileName): (content: Buffer, modifiedMs: number) => void {
     const node = this.#find(path, false) ?? this.#make(path, 'file', {});
     return (content, modifiedMs) => {
-      Object.assign(node, { content, modifiedNs: nanoseconds(modifiedMs), changedNs: this.#tick() });
+      Object.assign(node, { content, modifiedUs: microseconds(modifiedMs), changedUs: this.#tick() });
       this.#notify(path);
     };
   }
@@ -107,21 +109,26 @@ export class FakeFiles implements FileSystem {
 
   touch(path: FileName, modifiedMs: number): void {
     const node = this.#at('lstat', path);
-    node.modifiedNs = nanoseconds(modifiedMs);
-    node.changedNs = this.#tick();
+    node.modifiedUs = microseconds(modifiedMs);
+    node.changedUs = this.#tick();
     this.#notify(path);
   }
 
-  /** Sets what no program can set. */
-  setChanged(path: FileName, changedNs: bigint): void {
-    this.#at('lstat', path).changedNs = changedNs;
+  /** Sets an mtime to the microsecond. */
+  setModified(path: FileName, modifiedUs: number): void {
+    this.#at('lstat', path).modifiedUs = modifiedUs;
   }
 
-  special(path: FileName, kind: Exclude<FileKind, 'file' | 'directory' | 'link'>, device?: bigint): void {
+  /** Sets what no program can set. */
+  setChanged(path: FileName, changedUs: number): void {
+    this.#at('lstat', path).changedUs = changedUs;
+  }
+
+  special(path: FileName, kind: Exclude<FileKind, 'file' | 'directory' | 'link'>, device?: number): void {
     this.#make(path, kind, { ...(device !== undefined && { device }) });
   }
 
-  mount(path: FileName, content: Buffer, device: bigint): void {
+  mount(path: FileName, content: Buffer, device: number): void {
     this.#make(path, 'file', { content, device });
   }
 
@@ -230,7 +237,7 @@ export class FakeFiles implements FileSystem {
     this.remove(from);
     parent.entries.set(name, node);
     node.links++;
-    node.changedNs = this.#tick();
+    node.changedUs = this.#tick();
     this.#notify(to);
   }
 
@@ -240,7 +247,7 @@ export class FakeFiles implements FileSystem {
     if (to.parent.entries.has(to.name)) throw failure('EEXIST', 'link');
     to.parent.entries.set(to.name, node);
     node.links++;
-    node.changedNs = this.#tick();
+    node.changedUs = this.#tick();
     this.#notify(name);
   }
 
@@ -269,21 +276,21 @@ export class FakeFiles implements FileSystem {
   }
 
   /** No two changes have the same time. */
-  #tick(): bigint {
-    this.#ticks += 1n;
+  #tick(): number {
+    this.#ticks += 1;
     const { clock } = this;
-    return clock === null ? this.#ticks * 1_000_000_000n : nanoseconds(clock()) + (this.#ticks % 1_000_000n);
+    return clock === null ? this.#ticks * 1_000_000 : microseconds(clock()) + (this.#ticks % 1_000);
   }
 
-  #node(kind: FileKind, device: bigint, more: Partial<Node> = {}): Node {
-    const inode = ++this.#inodes;
+  #node(kind: FileKind, device: number, more: Partial<Node> = {}): Node {
+    const inode = this.nextInode++;
     return {
       kind,
       inode,
       device,
       content: Buffer.alloc(0),
-      modifiedNs: 0n,
-      changedNs: this.#tick(),
+      modifiedUs: 0,
+      changedUs: this.#tick(),
       links: 1,
       entries: new Map(),
       target: '',
@@ -334,14 +341,14 @@ export class FakeFiles implements FileSystem {
   }
 
   #factsOf(node: Node): FileFacts {
-    const { kind, device, inode, modifiedNs, changedNs, content } = node;
+    const { kind, device, inode, modifiedUs, changedUs, content } = node;
     const bytes = content.length;
     return {
       kind,
       device: device + this.devicesFrom,
       inode,
-      modifiedNs,
-      changedNs,
+      modifiedUs,
+      changedUs,
       bytes,
       allocatedBytes: Math.ceil(bytes / 4096) * 4096,
       links: node.links,
@@ -349,8 +356,8 @@ export class FakeFiles implements FileSystem {
   }
 }
 
-function nanoseconds(ms: number): bigint {
-  return BigInt(Math.floor(ms)) * 1_000_000n;
+function microseconds(ms: number): number {
+  return Math.floor(ms) * 1_000;
 }
 
 /** As `OpenFile.read` does it. */

@@ -27,8 +27,8 @@ function stateOf(real: FakeFiles, directory: string): string[] {
   const all: string[] = [];
   for (let name = listing.next(); name !== null; name = listing.next()) {
     const path = `${directory}/${name}`;
-    const { inode, modifiedNs, kind } = real.lstat(path) ?? assert.fail();
-    all.push(`${name} ${kind} ${inode} ${modifiedNs} ${real.contentOf(path)?.toString('latin1')}`);
+    const { inode, modifiedUs, kind } = real.lstat(path) ?? assert.fail();
+    all.push(`${name} ${kind} ${inode} ${modifiedUs} ${real.contentOf(path)?.toString('latin1')}`);
   }
   return all.sort();
 }

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { deleteArchive, finishTombstone, type Outcome } from '../../../gc/deleting/deletion.ts';
 import { readTombstone, tombstoneName } from '../../../gc/deleting/tombstones.ts';
-import type { FileSystem } from '../../../gc/system/files.ts';
+import type { FileSystem, Stamp } from '../../../gc/system/files.ts';
+import { microseconds } from '../../../gc/system/stats.ts';
 import { HookedFiles } from '../collector-bench.ts';
 import type { FakeFiles } from '../fake-files.ts';
 
@@ -300,7 +301,7 @@ describe('deletion', () => {
 
 describe('a tombstone that was found', () => {
   const LONG = `checkpoint-${'x'.repeat(230)}.tar`;
-  const DEVICE = 1n;
+  const DEVICE = 1;
 
   async function dying(file = FILE): Promise<ReturnType<typeof world> & { name: string }> {
     const made = world(file);
@@ -361,6 +362,24 @@ describe('a tombstone that was found', () => {
     assert.deepEqual(contents(), [`${FILE}: old`, `${FILE}.keep: `]);
   });
 
+  const PRECISE = 1_795_000_000_123_456_789n;
+  const TIMES: readonly (readonly [name: string, changeBy: number, end: string])[] = [
+    ['is unlinked', 0, 'deleted'],
+    ['gets its name back when it was written since', 1, 'changed'],
+  ];
+  for (const [name, changeBy, end] of TIMES) {
+    it(`of an earlier version, with a time to the nanosecond, ${name}`, async () => {
+      const { files } = world();
+      files.real.setModified(PATH, microseconds(PRECISE) + changeBy);
+      const inode = Number(files.real.lstat(PATH)?.inode).toString(36);
+      const tombstone = `.checkpoint-warden-tombstone-${inode}-3-${PRECISE.toString(36)}-rs-${FILE}`;
+      await files.real.rename(PATH, `${DIRECTORY}/${tombstone}`);
+      const outcome = await finishTombstone(files, DIRECTORY, tombstone, DEVICE);
+      assert.equal(outcome && shown(outcome), end);
+      assert.deepEqual(namesIn(files), end === 'deleted' ? [] : [FILE]);
+    });
+  }
+
   it('is left alone when it was not made here', async () => {
     const { files } = world();
     const name = '.checkpoint-warden-tombstone-1';
@@ -371,7 +390,12 @@ describe('a tombstone that was found', () => {
 });
 
 describe('the name of a tombstone', () => {
-  const stamp = { device: 1n, inode: 2n ** 63n + 5n, bytes: 2 ** 40, modifiedNs: 1_795_000_000_123_456_789n };
+  const stamp: Stamp = {
+    device: 1,
+    inode: 2n ** 63n + 5n,
+    bytes: 2 ** 40,
+    modifiedUs: 1_795_000_000_123_457,
+  };
   const names = [FILE, 'a-b~0123456789abcdef', 'with\nnewline and ünïcode.tar', `${'é'.repeat(120)}.tar`];
   for (const file of names) {
     it(`tells what was meant: ${JSON.stringify(file.slice(0, 30))}`, () => {
@@ -385,9 +409,14 @@ describe('the name of a tombstone', () => {
     });
   }
 
+  it('gives back an inode as it is compared', () => {
+    for (const inode of [7, 2 ** 53 - 1, 2n ** 53n, 2n ** 64n - 1n])
+      assert.equal(readTombstone(tombstoneName(FILE, { ...stamp, inode }, NOW))?.stamp.inode, inode);
+  });
+
   it('knows a time before 1970', () => {
-    const name = tombstoneName(FILE, { ...stamp, modifiedNs: -5n }, NOW);
-    assert.equal(readTombstone(name)?.stamp.modifiedNs, -5n);
+    const name = tombstoneName(FILE, { ...stamp, modifiedUs: -5 }, NOW);
+    assert.equal(readTombstone(name)?.stamp.modifiedUs, -5);
   });
 
   it('is never the same twice', () => {

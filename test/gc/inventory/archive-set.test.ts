@@ -22,15 +22,15 @@ function archiveNamed(file: string, more: Partial<Archive> = {}): Archive {
 function knownAs(archive: Archive): Known {
   return {
     archive,
-    inode: 1n,
-    modifiedNs: 1n,
+    inode: 1,
+    modifiedUs: 1,
     stillSince: 0,
     seenIn: 1,
     runtime: null,
     hint: null,
     early: null,
     readAgain: false,
-    changedNs: null,
+    changedUs: null,
     isSettled: false,
     isWhole: false,
     isRecalled: false,

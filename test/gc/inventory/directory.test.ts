@@ -30,14 +30,14 @@ describe('directory', () => {
   });
 
   it('another one is told from the same', () => {
-    const before = { device: 1n, inode: 2n };
+    const before = { device: 1, inode: 2 };
     assert.equal(replacement(PATH, before, { ...before }), null);
     assert.equal(
-      replacement(PATH, before, { device: 1n, inode: 3n }),
+      replacement(PATH, before, { device: 1, inode: 3 }),
       `${PATH} was replaced by another directory`,
     );
     assert.equal(
-      replacement(PATH, before, { device: 9n, inode: 2n }),
+      replacement(PATH, before, { device: 9, inode: 2 }),
       `${PATH} now lies on another file system`,
     );
   });

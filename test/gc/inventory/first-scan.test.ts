@@ -34,6 +34,49 @@ class TracedFiles extends FakeFiles {
   }
 }
 
+/** Names some files twice. */
+class TwiceListing extends FakeFiles {
+  /** Called before each look. */
+  seen: (path: FileName) => void = () => {};
+  readonly #twice: readonly string[];
+
+  constructor(twice: readonly string[]) {
+    super();
+    this.#twice = twice;
+  }
+
+  override lstat(path: FileName): ReturnType<FileSystem['lstat']> {
+    this.seen(path);
+    return super.lstat(path);
+  }
+
+  override list(directory: string): ReturnType<FileSystem['list']> {
+    const [listing, more] = [super.list(directory), this.#twice.values()];
+    return { next: () => listing.next() ?? more.next().value ?? null, close: () => listing.close() };
+  }
+}
+
+/** All that an inventory tells. */
+function seenBy({ inventory, names }: Bench) {
+  const { growing, unidentified } = { growing: inventory.growing(), unidentified: inventory.unidentified() };
+  return {
+    names,
+    totals: inventory.totals(),
+    growing: Array.from(growing, ({ file }) => file),
+    unidentified: unidentified.map(({ file }) => file),
+    namespaces: inventory.namespaces(),
+    holding: inventory.holding('shop'),
+    pods: [...inventory.podsOf('shop')],
+    archives: inventory
+      .archivesOf('shop')
+      .map(({ file }) => file)
+      .sort(),
+    pinned: names.filter((name) => inventory.get(name)?.pinned),
+    foreign: inventory.foreign(),
+    nextLook: inventory.nextLook(),
+  };
+}
+
 function nameIn(path: FileName): string {
   return String(path).slice(DIRECTORY.length + 1);
 }
@@ -114,6 +157,69 @@ describe('the first scan', () => {
     assert.equal(await bench.scan(), null);
     assert.deepEqual(bench.names, []);
   });
+
+  const YOUNG = 'checkpoint-young_shop-main-1.tar';
+  const ODD = 'checkpoint-odd.tar';
+  const PINNED = NAMES[3] ?? '';
+  for (const [what, twice] of Object.entries({
+    'an archive': [NAMES[0]],
+    'the first and the last': [NAMES[0], NAMES[9]],
+    'one three times': [NAMES[5], NAMES[5]],
+    'one that is still written': [YOUNG],
+    'one with a pin, and the pin': [PINNED, PINNED + PIN_SUFFIX],
+    'one without identity, and a foreign file': ['checkpoint-empty.tar', 'notes.txt'],
+    all: [...NAMES.slice(0, 10), YOUNG, PINNED + PIN_SUFFIX, 'checkpoint-empty.tar', 'notes.txt'],
+  })) {
+    it(`of a listing that names ${what} twice counts nothing twice`, async () => {
+      const worlds = [[], twice].map((more) => {
+        const files = new TwiceListing(more.filter((name) => name !== undefined));
+        const bench = new Bench({}, files);
+        for (const name of NAMES.slice(0, 10)) bench.put(name);
+        bench.put(YOUNG, { ageMs: 10 });
+        for (const name of [PINNED + PIN_SUFFIX, 'checkpoint-empty.tar', 'notes.txt']) bench.write(name, '');
+        return bench;
+      });
+      const [once, other] = worlds;
+      assert.ok(once && other);
+      for (const bench of worlds) assert.equal(await bench.scan(), null);
+      assert.deepEqual(seenBy(other), seenBy(once));
+      assert.equal(other.told(), once.told());
+      assert.equal(once.inventory.totals().archives, 12);
+      for (const bench of worlds) {
+        bench.now += 10_000;
+        bench.files.remove(bench.at(NAMES[0] ?? ''));
+        assert.equal(await bench.scan(), null);
+      }
+      assert.deepEqual(seenBy(other), seenBy(once));
+      assert.equal(other.told(), `~checkpoint-empty.tar ~${YOUNG} -${NAMES[0]}`);
+      assert.equal(once.inventory.totals().growing, 0);
+    });
+  }
+
+  for (const [what, names] of Object.entries({
+    'archive, and before that a link': ['foreign', 'archive'],
+    'link, and before that an archive': ['archive', 'foreign'],
+  })) {
+    it(`of a listing that names one name twice takes it for the last that it was: an ${what}`, async () => {
+      const files = new TwiceListing([ODD]);
+      const bench = new Bench({}, files);
+      const makes: Readonly<Record<string, () => void>> = {
+        archive: () => bench.put(ODD),
+        foreign: () => files.symlink('/etc/passwd', bench.at(ODD)),
+      };
+      const [first, last] = names.map((name) => makes[name]);
+      first?.();
+      bench.put(NAMES[1] ?? '');
+      files.seen = (path) => {
+        if (path !== bench.at(NAMES[1] ?? '')) return;
+        files.remove(bench.at(ODD));
+        last?.();
+      };
+      assert.equal(await bench.scan(), null);
+      const { archives, foreignFiles } = bench.inventory.totals();
+      assert.deepEqual([archives, foreignFiles], names[1] === 'archive' ? [2, 0] : [1, 1]);
+    });
+  }
 
   it('that fails leaves what a later one sees in its place', async () => {
     const { bench, files } = benchOf(NAMES.slice(0, 10));

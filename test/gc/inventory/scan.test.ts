@@ -109,7 +109,7 @@ describe('scan: the directory', () => {
     const bench = new Bench();
     await bench.scan();
     bench.files.remove(DIRECTORY);
-    bench.files.mkdir(DIRECTORY, 9n);
+    bench.files.mkdir(DIRECTORY, 9);
     assert.equal(await bench.scan(), `${DIRECTORY} now lies on another file system`);
     assert.equal(await bench.scan(), null);
   });

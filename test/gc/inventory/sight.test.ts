@@ -11,7 +11,7 @@ function see(prepare: (files: FakeFiles) => void, name: FileName) {
   const files = new FakeFiles();
   files.mkdir('/d');
   prepare(files);
-  return sight(files, '/d', name, 1n, RULES);
+  return sight(files, '/d', name, 1, RULES);
 }
 
 describe('sight', () => {
@@ -51,7 +51,7 @@ describe('sight', () => {
     [
       'a mounted file',
       name,
-      (files) => files.mount(`/d/${name}`, Buffer.alloc(9), 7n),
+      (files) => files.mount(`/d/${name}`, Buffer.alloc(9), 7),
       'it is mounted from another file system',
       9,
     ],
@@ -82,7 +82,7 @@ describe('sight', () => {
       const files = new FakeFiles();
       files.mkdir('/d');
       prepare(files);
-      assert.deepEqual(sight(files, '/d', file, 1n, RULES), { role: 'foreign', bytes, reason });
+      assert.deepEqual(sight(files, '/d', file, 1, RULES), { role: 'foreign', bytes, reason });
       assert.equal(files.calls.open, 0, 'nothing is opened');
     });
   }

@@ -126,7 +126,7 @@ const ACTS: Readonly<Record<Action, Act>> = {
       .find(({ length }) => length === facts.bytes);
     if (content === undefined) return null;
     if (isDown) node.kill();
-    node.files.write(at(name), content, Number(facts.modifiedNs / 1_000_000n));
+    node.files.write(at(name), content, facts.modifiedUs / 1_000);
     return `${name} is of ${textOf(identity)}, with the size and the mtime it had${isDown ? ', while nobody looks' : ''}`;
   },
   reboot(node) {

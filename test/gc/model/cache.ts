@@ -9,7 +9,7 @@ import { contentOf } from './content.ts';
 import { DIRECTORY, isArchiveName } from './directory.ts';
 import { type Life, never } from './life.ts';
 
-const FACTS = ['device', 'inode', 'bytes', 'modifiedNs', 'changedNs'] as const;
+const FACTS = ['device', 'inode', 'bytes', 'modifiedUs', 'changedUs'] as const;
 const MOST_FORMER = 8;
 
 /**
@@ -91,12 +91,14 @@ async function lie(
     const path = `${DIRECTORY}/${name}`;
     const [facts, content] = [files.lstat(path), files.contentOf(path)];
     if (!isArchiveName(String(name)) || facts === null || content === null) continue;
-    const { device, inode, bytes, modifiedNs, changedNs } = facts;
+    const { device, inode, bytes, modifiedUs, changedUs } = facts;
+    // Of those it has nothing to say.
+    if (typeof inode === 'bigint') continue;
     const other = {
-      ...{ device, inode, bytes, modifiedNs, changedNs },
-      [fact]: fact === 'bytes' ? bytes + by : facts[fact] + BigInt(by),
+      ...{ device, inode, bytes, modifiedUs, changedUs },
+      [fact]: (fact === 'inode' ? inode : facts[fact]) + by,
     };
-    remembered.push({ stamp: other, changedNs: other.changedNs, reading: untrue(content, identityOf()) });
+    remembered.push({ stamp: other, changedUs: other.changedUs, reading: untrue(content, identityOf()) });
   }
   return Buffer.concat(await encodeReadings(remembered, remembered.length, new Pace()));
 }

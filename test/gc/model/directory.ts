@@ -1,4 +1,5 @@
 import { PIN_SUFFIX } from '../../../gc/archive/names.ts';
+import type { Inode } from '../../../gc/system/files.ts';
 import type { Archive, Disk, Identity, Instant, OrphanProof } from '../../../policy/types.ts';
 import type { FakeClock } from '../fake-clock.ts';
 import type { FakeFiles } from '../fake-files.ts';
@@ -13,8 +14,8 @@ const NOTHING = Buffer.alloc(0);
 /** One file of the directory at some moment. */
 export interface Entry {
   readonly name: string;
-  readonly inode: bigint;
-  readonly modifiedNs: bigint;
+  readonly inode: Inode;
+  readonly modifiedUs: number;
   readonly allocatedBytes: number;
   readonly content: Buffer;
   /** Since when this file has been there with this size and mtime, by the clock that only goes on. */
@@ -79,19 +80,19 @@ export class DirectoryTruth {
       // Whatever has the name of a pin is one.
       const content = name.endsWith(PIN_SUFFIX) ? NOTHING : this.#files.contentOf(path);
       if (facts === null || content === null) continue;
-      const { inode, modifiedNs } = facts;
+      const { inode, modifiedUs } = facts;
       const allocatedBytes = facts.links > 1 || content === NOTHING ? 0 : facts.allocatedBytes;
       used += allocatedBytes;
       const old = before?.get(name);
       // Nobody writes any more to what has been given its mtime back.
       const isStill =
-        old?.inode === inode && old.modifiedNs === modifiedNs && old.content.length === content.length;
+        old?.inode === inode && old.modifiedUs === modifiedUs && old.content.length === content.length;
       const isSame = isStill && old.content === content;
       if (!isSame && isArchiveName(name)) this.cameAt = at;
       entries.set(name, {
         name,
         inode,
-        modifiedNs,
+        modifiedUs,
         allocatedBytes,
         content,
         since: isStill ? old.since : at,
@@ -127,9 +128,9 @@ export function archivesIn(
   const archives: Archive[] = [];
   for (const entry of entries.values()) {
     if (!isArchiveName(entry.name)) continue;
-    const { name, content, allocatedBytes, modifiedNs, since } = entry;
+    const { name, content, allocatedBytes, modifiedUs, since } = entry;
     const { whole, identity, staleTailBytes } = contentOf(content);
-    const modifiedAt = Number(modifiedNs / 1_000_000n);
+    const modifiedAt = Math.floor(modifiedUs / 1_000);
     const isYoung = elapsed - since < STILL_MS && !(whole && now - modifiedAt > OLD_MS);
     const state = isYoung ? 'growing' : 'complete';
     archives.push({

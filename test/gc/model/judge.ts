@@ -370,8 +370,7 @@ export class Judge implements Witness {
     if (answer === null) return 'nobody has proved that its pod is gone';
     const age = clock.elapsed() - answer.told.elapsed;
     if (age > FRESH_MS + 4 * weather.latencyMs) return `the proof that its pod is gone is ${age} ms old`;
-    const isYounger =
-      Number(entry.modifiedNs / 1_000_000n) > answer.asked.wall && entry.since > answer.asked.elapsed;
+    const isYounger = entry.modifiedUs / 1_000 > answer.asked.wall && entry.since > answer.asked.elapsed;
     return isYounger ? 'it was made after the API server was asked for its pod' : null;
   }
 
@@ -429,7 +428,7 @@ function isSameFile(one: Entry, other: Entry): boolean {
 
 function isSameByFacts(one: Entry, other: Entry): boolean {
   const isAsLong = one.content.length === other.content.length;
-  return one.inode === other.inode && one.modifiedNs === other.modifiedNs && isAsLong;
+  return one.inode === other.inode && one.modifiedUs === other.modifiedUs && isAsLong;
 }
 
 /** Null when one of them has no objection. */

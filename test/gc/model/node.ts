@@ -82,6 +82,8 @@ export class ModelNode {
     this.#bootedAt = this.clock.elapsed() - 3_600_000;
     this.flavour = FLAVOURS[seed % FLAVOURS.length] ?? 'breaker';
     this.files.clock = () => this.clock.now();
+    // As overlayfs may have it.
+    if (seed % 5 === 0) this.files.nextInode = 2n ** 63n;
     for (const path of ['/var', '/var/lib', '/var/lib/kubelet', DIRECTORY]) this.files.mkdir(path);
     this.directory = new DirectoryTruth(this.files, this.clock);
     this.runtime = new Runtime(this.files, this.clock, (container) => this.identityOf(container));
@@ -135,7 +137,7 @@ export class ModelNode {
   reboot(): void {
     this.kill();
     this.#bootedAt = this.clock.elapsed();
-    this.files.devicesFrom += 1n;
+    this.files.devicesFrom += 1;
   }
 
   /** Kills the process at once. */
