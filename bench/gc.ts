@@ -19,6 +19,7 @@ const ROUNDS = 5;
 /** Two rescans at least: they come up to three minutes apart. */
 const IDLE_MS = 400_000;
 const WORKER = join(import.meta.dirname, 'gc', 'worker.ts');
+const BARE = join(import.meta.dirname, 'gc', 'bare.ts');
 /** Far more than a worker takes. */
 const TIMEOUT_MS = 300_000;
 
@@ -52,11 +53,13 @@ spec:
 
 const load = loadavg()[0]?.toFixed(1);
 const finds: number[] = [];
+const bares: number[] = [];
 const cold: Figures[] = [];
 const warm: Figures[] = [];
 const commands: { cold: Shipped[]; warm: Shipped[] } = { cold: [], warm: [] };
 for (let round = 0; round < ROUNDS; round += 1) {
   finds.push(find());
+  bares.push(bare());
   if (round < 2) cold.push(startOf('start', many, `cold-${round}`, MANY));
   warm.push(startOf('start', many, 'cold-0', MANY));
   if (round < 2) commands.cold.push(await shipped(many, policies, join(scratch, `shipped-${round}`), 0));
@@ -83,6 +86,7 @@ console.log(
 );
 row('what', 'measured', 'goal');
 row('find -printf', `${ms(floor)}; CPU ${ms(floorCpu)}`, '');
+row('a bare loop of Node', `${ms(median(bares))}, ${times(median(bares) / floor)} find`, '');
 row('warm start', `${ms(warmMs)}, ${times(warmMs / floor)} find`, '2.5 × find');
 row('  least of all rounds', leastOf(warm), '2.5 × find');
 row('  CPU', cpuBeside(warm), '');
@@ -128,7 +132,12 @@ function find(): number {
   return performance.now() - began;
 }
 
-/** The same in CPU, of the last run. */
+/** What the language takes of it. */
+function bare(): number {
+  return Number(execFileSync(process.execPath, [BARE, many], { encoding: 'utf8' }));
+}
+
+/** What find takes in CPU, of its last run. */
 function floorCpuMs(): number {
   const command =
     'exec 3>&2; TIMEFORMAT="%U %S"; time find "$0" -type f -printf "%s %T@ %f\\n" > /dev/null 2>&3';
