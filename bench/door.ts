@@ -4,6 +4,7 @@ import { container } from '../test/cluster/nodes/pods.ts';
 import { request } from '../test/cluster/nodes/request.ts';
 import { startCollector } from '../test/node/door/collector.ts';
 import { callerWithRight, install } from '../test/node/door/install.ts';
+import { at } from './quantiles.ts';
 
 // `node bench/door.ts [PAIRS]`: what the door adds to a checkpoint, measured side by side on a real node.
 
@@ -91,11 +92,6 @@ async function ownFigures(): Promise<{ total: number; own: number; requests: num
     own: 1_000 * figure('own_duration_seconds_sum'),
     requests: figure('own_duration_seconds_count'),
   };
-}
-
-function at(values: readonly number[], share: number): number {
-  const sorted = values.toSorted((one, other) => one - other);
-  return sorted[Math.floor(share * (sorted.length - 1))] ?? Number.NaN;
 }
 
 function ms(value: number): string {

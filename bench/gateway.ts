@@ -5,6 +5,7 @@ import { Agent, request } from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isObject, own, text } from '../policy/json.ts';
 import { admissionReview, policy } from '../test/webhook/kit.ts';
+import { at, median } from './quantiles.ts';
 
 /**
  * What a crowd at the gateway does to the admission of policies, for each place where the gateway may stand. Rounds
@@ -125,9 +126,7 @@ async function measure({ port }: Served, agent: Agent, seconds: number): Promise
     pending.push(review(port, agent).then((ms) => void times.push(ms)));
   }
   await Promise.all(pending);
-  times.sort((one, other) => one - other);
-  const at = (share: number) => times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? 0;
-  return { p50: at(0.5), p99: at(0.99) };
+  return { p50: at(times, 0.5), p99: at(times, 0.99) };
 }
 
 async function review(port: number, agent: Agent): Promise<number> {
@@ -146,11 +145,6 @@ async function review(port: number, agent: Agent): Promise<number> {
   if (response.statusCode !== 200) throw new Error(`a review got ${response.statusCode}`);
   await once(response.resume(), 'end');
   return performance.now() - began;
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((one, other) => one - other);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }
 
 function shown(ms: number | undefined): string {

@@ -7,6 +7,7 @@ import type { Answers } from './gc/caller.ts';
 import type { Cost } from './gc/gauge.ts';
 import type { Work } from './gc/metered-files.ts';
 import { type Shipped, shipped } from './gc/shipped.ts';
+import { median } from './quantiles.ts';
 
 // `npm run bench:gc [-- --idle] [-- DIRECTORY]`: what the collector costs, as it is built into dist/, beside `find` in
 // the same run. Archives are made in the directory, by default in memory (tmpfs): 5 GB of them. Takes two minutes; with
@@ -190,10 +191,6 @@ function run(scenario: string, directory: string, state: string, first: number):
 
 function singlesOf(measured: Measured): Figures[] {
   return Object.entries(measured).flatMap(([name, cost]) => (name.startsWith('one ') ? [cost] : []));
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((one, other) => one - other)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
 
 function row(...[what, measured, goal]: readonly [string, string, string]): void {

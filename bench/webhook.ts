@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { own } from '../policy/json.ts';
+import { at, median } from './quantiles.ts';
 import {
   build,
   cpuOf,
@@ -159,27 +160,11 @@ function numbersIn(value: unknown): number[] {
   return Array.isArray(value) ? value.map(Number) : [];
 }
 
-function median(numbers: readonly number[]): number {
-  return at([...numbers].sort(ascending), 0.5);
-}
-
-/** The times of the half of the rounds that have the least p99, sorted. */
+/** The times of the half of the rounds that have the least p99. */
 function calmest(rounds: readonly (readonly number[])[]): number[] {
-  const sorted = rounds.map((times) => [...times].sort(ascending));
-  sorted.sort((one, other) => at(one, 0.99) - at(other, 0.99));
-  return sorted
-    .slice(0, Math.ceil(sorted.length / 2))
-    .flat()
-    .sort(ascending);
-}
-
-/** A quantile of numbers that are sorted. */
-function at(sorted: readonly number[], share: number): number {
-  return sorted[Math.floor(sorted.length * share)] ?? Number.NaN;
-}
-
-function ascending(one: number, other: number): number {
-  return one - other;
+  const byTail = rounds.map((times) => ({ times, tail: at(times, 0.99) }));
+  byTail.sort((one, other) => one.tail - other.tail);
+  return byTail.slice(0, Math.ceil(byTail.length / 2)).flatMap(({ times }) => times);
 }
 
 function print(table: readonly (readonly string[])[]): void {

@@ -188,6 +188,7 @@ export class ArchiveSet {
 
   clear(): void {
     for (const file of [...this.#known.keys()]) this.remove(file);
+    // Twins are still counted, and have no name to be removed by.
     this.#byNamespace.clear();
     this.#unidentified.clear();
     this.#growing.clear();

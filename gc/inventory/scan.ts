@@ -6,7 +6,7 @@ import { Pace } from '../system/pace.ts';
 import type { Known } from './archive-set.ts';
 import { type DirectoryIdentity, type DirectoryState, lookAtDirectory, replacement } from './directory.ts';
 import type { Holdings } from './holdings.ts';
-import { sight } from './sight.ts';
+import { type Sighting, sight } from './sight.ts';
 
 export interface ScannerOptions {
   readonly files: FileSystem;
@@ -215,17 +215,21 @@ export class Scanner {
 
   /** Returns the archive that now wants to be read. */
   #lookAt(name: FileName, directory: DirectoryIdentity): Known | null {
-    const { files, directory: path, rules, holdings, clock } = this.#options;
-    const sighting = sight(files, path, name, directory.device, rules);
-    return holdings.see(name, sighting, clock(), this.#scans);
+    const { holdings, clock } = this.#options;
+    return holdings.see(name, this.#sight(name, directory), clock(), this.#scans);
   }
 
   /** The same, of a name that may be an archive's and was not looked at yet. */
   #lookAtFirst(name: string, directory: DirectoryIdentity): Known | null {
-    const { files, directory: path, rules, holdings, clock } = this.#options;
-    const sighting = sight(files, path, name, directory.device, rules);
+    const { holdings, clock } = this.#options;
+    const sighting = this.#sight(name, directory);
     if (sighting?.role !== 'archive') return holdings.see(name, sighting, clock(), this.#scans);
     return holdings.seeFirst(name, sighting.facts, clock(), this.#scans);
+  }
+
+  #sight(name: FileName, { device }: DirectoryIdentity): Sighting | null {
+    const { files, directory, rules } = this.#options;
+    return sight(files, directory, name, device, rules);
   }
 
   /** Those of one container one after the other: what is the same in all of them is read once (`readSpecOnce`). */
