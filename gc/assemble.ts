@@ -16,6 +16,7 @@ import { Orphans } from './deciding/orphans.ts';
 import { Passes } from './deciding/pass.ts';
 import { Plans } from './deciding/plans.ts';
 import { Relief } from './deciding/relief.ts';
+import { WaitingState } from './deciding/waiting-state.ts';
 import { Enforcer } from './deleting/enforce.ts';
 import { Evictions } from './deleting/evictions.ts';
 import { Failures } from './deleting/failures.ts';
@@ -80,6 +81,7 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
   const {
     lenientDirectory = false,
     rescanMs = RESCAN_MS,
+    isSingleRun = false,
     metrics = createMetrics({ ofProcess: false }),
   } = options;
   const { events } = options;
@@ -116,7 +118,10 @@ export function assemble(options: CollectorOptions, lock: Lock | null): Assemble
   const isSameDirectory = sameDirectoryAs(directory, files);
   // While nobody knows what schedules keep, nothing that one had made goes by a limit.
   const retentions = new Retentions(options.schedules === undefined ? [] : null);
-  const active = new ActivePolicies({ directory, lenientDirectory, isSameDirectory, retentions });
+  const active = new ActivePolicies({
+    ...{ directory, lenientDirectory, isSameDirectory, retentions },
+    ...(!isSingleRun && { waiting: new WaitingState(store) }),
+  });
   const plans = new Plans(inventory);
   const failures = new Failures(log);
   const notices = new Notices(log);

@@ -70,7 +70,7 @@ export async function collectOnce(given: CollectorOptions, signal?: AbortSignal)
   // A budget is for one run, however long it takes: no second scan renews it.
   const options = {
     ...{ lookUpsApartMs: LOOKUPS_APART_MS, ...given },
-    ...{ metrics, rescanMs: Number.POSITIVE_INFINITY },
+    ...{ metrics, isSingleRun: true, rescanMs: Number.POSITIVE_INFINITY },
   };
   const assembled = assemble(options, lock);
   const before = await doneIn(metrics);

@@ -2,6 +2,7 @@ import { PolicySet, resourceKey, scopeLabel } from '../../policy/govern.ts';
 import type { Retentions } from '../../policy/schedule/retentions.ts';
 import { DEFAULT_DIRECTORY } from '../../policy/schema.ts';
 import type { Instant, PolicyResource, ResourceReference, Rule } from '../../policy/types.ts';
+import type { WaitingState } from './waiting-state.ts';
 
 export interface ActiveOptions {
   /** The collector's directory. */
@@ -12,6 +13,8 @@ export interface ActiveOptions {
   readonly isSameDirectory?: (path: string) => boolean;
   /** What schedules keep of the archives that they had made; default: there are no schedules. */
   readonly retentions?: Retentions;
+  /** What waited when the last process ended; default: nothing did. */
+  readonly waiting?: WaitingState;
 }
 
 interface Entry {
@@ -26,8 +29,8 @@ const LEAVING_MS = 60_000;
 
 /**
  * Which version of each resource acts. With `applyPoliciesImmediately: false` a new or changed resource waits for
- * the next checkpoint on this node, and its former version acts until then; what is known at the start acts at
- * once, and what was removed deletes no more. Nothing waits to protect: see `vetoes`.
+ * the next checkpoint on this node, and its former version acts until then, through restarts too; what else is known
+ * at the start acts at once, and what was removed deletes no more. Nothing waits to protect: see `vetoes`.
  */
 export class ActivePolicies {
   readonly #options: ActiveOptions;
@@ -42,6 +45,8 @@ export class ActivePolicies {
 
   constructor(options: ActiveOptions) {
     this.#options = options;
+    for (const { key, acting } of options.waiting?.recall() ?? [])
+      this.#entries.set(key, { acting, pending: null });
     this.#set = new PolicySet([], options.retentions);
     this.#forRequests = this.#set;
   }
@@ -116,6 +121,7 @@ export class ActivePolicies {
       if (acting) this.#leave(acting, null, now);
     }
     this.#isFirst = false;
+    this.#keepWaiting();
     return this.#rebuild();
   }
 
@@ -136,7 +142,15 @@ export class ActivePolicies {
       entry.acting = entry.pending ?? entry.acting;
       entry.pending = null;
     }
+    this.#keepWaiting();
     return this.#rebuild();
+  }
+
+  #keepWaiting(): void {
+    const { waiting } = this.#options;
+    if (waiting === undefined) return;
+    const entries = [...this.#entries].filter(([, { pending }]) => pending !== null);
+    waiting.keep(entries.map(([key, { acting }]) => ({ key, acting })));
   }
 
   #next(entry: Entry | undefined, resource: PolicyResource): Entry {
@@ -144,7 +158,8 @@ export class ActivePolicies {
     // One that was deleted and made anew is another resource.
     const known = former !== null && former.reference.uid === resource.reference.uid ? former : null;
     // One with errors deletes nothing and keeps broader policies away from its targets: that cannot wait.
-    const actsNow = this.#isFirst || resource.applyImmediately || !resource.sound;
+    const isKnownFirst = this.#isFirst && entry === undefined;
+    const actsNow = isKnownFirst || resource.applyImmediately || !resource.sound;
     if (actsNow || (known !== null && saysTheSame(known, resource)))
       return { acting: resource, pending: null };
     return { acting: known, pending: resource };

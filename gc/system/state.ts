@@ -14,10 +14,11 @@ export interface StateStore {
   retry(): void;
 }
 
-/** Without it waiting periods and deletion budgets begin anew, and confirmations are asked again. */
+/** What a process cannot learn of the one before. */
 const UNWRITTEN =
-  'it is tried again at each scan; until then a restart begins waiting periods and deletion budgets anew';
-const UNREAD = 'waiting periods and deletion budgets begin anew, and confirmations are asked for again';
+  'it is tried again at each scan; until then a restart begins waiting periods and deletion budgets anew, and lets policies act that wait for a checkpoint';
+const UNREAD =
+  'waiting periods and deletion budgets begin anew, confirmations are asked for again, and policies act that waited for a checkpoint';
 
 /**
  * Documents as files of a directory, written whole or not at all. Not synced to the disk: what a power failure

@@ -74,6 +74,8 @@ export class ModelNode {
   setAheadBy = 0;
   kills = 0;
   #bootedAt: number;
+  /** Whether the last process had taken in any policies. */
+  #hadBegun = false;
   #uids = 0;
   readonly #seed: number;
 
@@ -118,6 +120,7 @@ export class ModelNode {
       this.evicting.clear();
       this.kills += 1;
       this.tell('        the collector was killed');
+      this.#hadBegun = this.process.parts.active.isKnown;
       this.process = null;
     }
   }
@@ -152,7 +155,7 @@ export class ModelNode {
     const log = new FakeLog();
     const source = new FakeSource([...this.declared.values()]);
     source.isFreshNow = this.isSourceFresh;
-    this.policies.restart();
+    this.policies.restart(this.process?.parts.active.isKnown ?? this.#hadBegun);
     const audit: AuditRecord[] = [];
     const random = seeded(this.#seed + this.kills);
     const parts = assemble(
@@ -192,6 +195,7 @@ export class ModelNode {
     this.#tellPolicies();
     try {
       source.set(...this.declared.values());
+      if (this.process.parts.active.isKnown) this.policies.taken();
     } catch (error) {
       // It takes them in at once, and may die of a call on the way.
       if (life.alive) throw error;
@@ -230,7 +234,7 @@ export class ModelNode {
 
   #tellPolicies(): void {
     // What it has not asked for yet it takes as it is then.
-    if (this.process?.parts.active.isKnown === false) this.policies.restart();
+    if (this.process?.parts.active.isKnown === false) this.policies.begin();
     const elapsed = this.clock.elapsed();
     const cameAt = Math.max(this.directory.cameAt, this.disturbedAt);
     // What was made within the minute before its start is news to a new process, once it stands still.

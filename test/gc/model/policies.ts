@@ -11,6 +11,8 @@ interface Entry {
   readonly pending: PolicyResource | null;
   /** A checkpoint may have come since, so that either may act. */
   readonly mayAct: boolean;
+  /** Whether a next process knows for certain that it waits. */
+  readonly isKept: boolean;
 }
 
 interface Leaving {
@@ -24,15 +26,32 @@ interface Leaving {
 export class PolicyTruth {
   #entries = new Map<string, Entry>();
   #leaving: Leaving[] = [];
+  /** What waited when the process began. */
+  #recalled: ReadonlyMap<string, Entry> = new Map();
   #isFirst = true;
   /** When each spec was first told, by the clock that only goes on. */
   readonly #firstTold = new Map<string, number>();
 
-  /** A new process knows nothing. */
-  restart(): void {
-    this.#entries = new Map();
+  /** @param hadBegun whether the process that is gone had taken in any policies. */
+  restart(hadBegun: boolean): void {
+    const waiting = [...this.#entries].filter(([, { pending }]) => pending !== null);
+    if (hadBegun)
+      this.#recalled = new Map(
+        waiting.map(([key, each]) => [key, { ...each, mayAct: each.mayAct || !each.isKept }]),
+      );
+    this.begin();
+  }
+
+  /** A new process knows what waited, and nothing else. */
+  begin(): void {
+    this.#entries = new Map(this.#recalled);
     this.#leaving = [];
     this.#isFirst = true;
+  }
+
+  /** It was told, and is still alive. */
+  taken(): void {
+    for (const [key, entry] of this.#entries) this.#entries.set(key, { ...entry, isKept: true });
   }
 
   /** Something came into the directory. */
@@ -62,10 +81,16 @@ export class PolicyTruth {
       const isSame = former !== null && former.reference.uid === resource.reference.uid;
       const saysTheSame =
         isSame && former.canonicalSpec === resource.canonicalSpec && former.authority === resource.authority;
-      const acts = this.#isFirst || resource.applyImmediately || !resource.sound || saysTheSame;
+      const isKnownFirst = this.#isFirst && old === undefined;
+      const acts = isKnownFirst || resource.applyImmediately || !resource.sound || saysTheSame;
       const entry = acts
-        ? { acting: resource, pending: null, mayAct: false }
-        : { acting: isSame ? former : null, pending: resource, mayAct: mayHaveCome || old?.mayAct === true };
+        ? { acting: resource, pending: null, mayAct: false, isKept: false }
+        : {
+            acting: isSame ? former : null,
+            pending: resource,
+            mayAct: mayHaveCome || old?.mayAct === true,
+            isKept: this.#isFirst && old?.isKept === true,
+          };
       this.#leaveAll(old, entry.acting, now);
       this.#entries.set(key, entry);
     }
