@@ -17,8 +17,8 @@ import {
  * What a review costs: a bare Node server that parses it and says yes (the floor), our webhook as it is shipped, and
  * a Go controller-runtime webhook (the peer), in one run, in rounds that take turns; one core for the server, one for
  * the client. Linux, two cores, `taskset`. Beside the medians stands the least CPU of all rounds: where other work shares
- * the machine, its caches are what the medians measure. Latencies are of the requests of the calmer half of the rounds
- * together: one pause of the machine, a tenth of a second long, would make the p99 of all of them.
+ * the machine, its caches are what the medians measure. A p99 is each round's own, and ratios are of rounds that follow
+ * each other: of all requests together, one pause of the machine, a tenth of a second long, would make the p99.
  */
 const { values } = parseArgs({
   options: {
@@ -51,8 +51,9 @@ interface Row {
 interface Figures {
   readonly cpu: number;
   readonly rate: number;
-  /** Milliseconds, of all requests. */
-  readonly times: readonly number[];
+  /** Milliseconds. */
+  readonly p50: number;
+  readonly p99: number;
   readonly memory: number;
 }
 
@@ -106,19 +107,19 @@ for (let round = 0; round < rounds; round += 1) {
 print([
   ['', 'CPU µs/request', 'ratio', 'median', 'ratio', 'requests/s', 'p50 ms', 'p99 ms', 'ratio', 'RSS MB'],
   ...rows.map(({ name, to }) => {
-    const all = (each: string, key: Exclude<keyof Figures, 'times'>) =>
-      (figures.get(each) ?? []).map((round) => round[key]);
-    const times = (each: string) => calmest((figures.get(each) ?? []).map((round) => round.times));
+    const all = (each: string, key: keyof Figures) => (figures.get(each) ?? []).map((round) => round[key]);
     const least = (each: string) => Math.min(...all(each, 'cpu'));
-    const floors = all(to, 'cpu');
-    const ratio = median(all(name, 'cpu').map((value, index) => value / (floors[index] ?? Number.NaN)));
-    const [own, other] = [times(name), times(to)];
+    const typical = (key: keyof Figures) => median(all(name, key));
+    const ratio = (key: keyof Figures) => {
+      const floors = all(to, key);
+      return median(all(name, key).map((value, index) => value / (floors[index] ?? Number.NaN))).toFixed(2);
+    };
     return [
       name,
       ...[least(name).toFixed(0), (least(name) / least(to)).toFixed(2)],
-      ...[median(all(name, 'cpu')).toFixed(0), ratio.toFixed(2), median(all(name, 'rate')).toFixed(0)],
-      ...[at(own, 0.5).toFixed(2), at(own, 0.99).toFixed(2), (at(own, 0.99) / at(other, 0.99)).toFixed(2)],
-      median(all(name, 'memory')).toFixed(0),
+      ...[typical('cpu').toFixed(0), ratio('cpu'), typical('rate').toFixed(0)],
+      ...[typical('p50').toFixed(2), typical('p99').toFixed(2), ratio('p99')],
+      typical('memory').toFixed(0),
     ];
   }),
 ]);
@@ -137,10 +138,12 @@ async function measure({ server, path, bytes, rate, name }: Row, time: number): 
   const number = (key: string) => Number(own(result, key));
   if (number('errors') > 0)
     throw new Error(`${name}: ${number('errors')} requests were not answered with 200`);
+  const times = numbersIn(own(result, 'times'));
   return {
     cpu: ((await cpuOf(pid)) - before) * (1_000_000 / number('requests')),
     rate: number('requests') / number('seconds'),
-    times: numbersIn(own(result, 'times')),
+    p50: at(times, 0.5),
+    p99: at(times, 0.99),
     memory: await memoryOf(pid),
   };
 }
@@ -158,13 +161,6 @@ async function soak(minutes: number): Promise<void> {
 
 function numbersIn(value: unknown): number[] {
   return Array.isArray(value) ? value.map(Number) : [];
-}
-
-/** The times of the half of the rounds that have the least p99. */
-function calmest(rounds: readonly (readonly number[])[]): number[] {
-  const byTail = rounds.map((times) => ({ times, tail: at(times, 0.99) }));
-  byTail.sort((one, other) => one.tail - other.tail);
-  return byTail.slice(0, Math.ceil(byTail.length / 2)).flatMap(({ times }) => times);
 }
 
 function print(table: readonly (readonly string[])[]): void {
