@@ -53,6 +53,15 @@ export function canonicalJson(value: unknown): string {
   return `{${fields.join(',')}}`;
 }
 
+/** What a text says in JSON; null where it is none. */
+export function fromJson(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return null;
+  }
+}
+
 /** The text, or nothing. */
 export function text(value: unknown): string {
   return typeof value === 'string' ? value : '';

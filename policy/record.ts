@@ -1,4 +1,4 @@
-import { isObject, type JsonObject, own, text } from './json.ts';
+import { fromJson, isObject, type JsonObject, own, text } from './json.ts';
 import { readResource } from './read.ts';
 import { API_VERSION, CONFIRM_ANNOTATION, KIND } from './schema.ts';
 import type { PolicyResource } from './types.ts';
@@ -25,16 +25,8 @@ export function resourceOf(record: unknown): PolicyResource | null {
   if (!isObject(record)) return null;
   const [authority, file] = [own(record, 'authority'), own(record, 'file')];
   if (authority !== 'administrator' && authority !== 'tenant') return null;
-  const spec = parsed(text(own(record, 'spec')));
+  const spec = fromJson(text(own(record, 'spec')));
   const document = { apiVersion: API_VERSION, kind: KIND, metadata: own(record, 'metadata'), spec };
   const { resource } = readResource(document, { authority, ...(typeof file === 'string' && { file }) });
   return resource?.sound === own(record, 'sound') ? resource : null;
-}
-
-function parsed(json: string): unknown {
-  try {
-    return JSON.parse(json);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { isLabel, isSubdomain } from '../../policy/fields.ts';
-import { isObject, own } from '../../policy/json.ts';
+import { fromJson, isObject, own } from '../../policy/json.ts';
 import type { Identity } from '../../policy/types.ts';
 import { isUid, RUNTIMES } from '../archive/annotations.ts';
 import { READER_VERSION, type Reading } from '../archive/identity.ts';
@@ -216,7 +216,7 @@ function entryOf({ identity, because, runtime, hint }: Remembered['reading']): s
 }
 
 function readTable(json: string): readonly Reading[] | null {
-  const table = parsed(json);
+  const table = fromJson(json);
   if (!Array.isArray(table)) return null;
   const readings: Reading[] = [];
   for (const entry of table) {
@@ -225,14 +225,6 @@ function readTable(json: string): readonly Reading[] | null {
     readings.push(reading);
   }
   return readings;
-}
-
-function parsed(json: string): unknown {
-  try {
-    return JSON.parse(json);
-  } catch {
-    return null;
-  }
 }
 
 function readEntry(entry: unknown): Reading | null {

@@ -8,7 +8,7 @@ import {
   VERB_OF,
 } from '../../../policy/archive-routes.ts';
 import { CHECKPOINT_API } from '../../../policy/checkpoint-object.ts';
-import { fieldsOf, own, text } from '../../../policy/json.ts';
+import { fieldsOf, fromJson, own, text } from '../../../policy/json.ts';
 import type { ArchiveChanges, ListedArchive } from '../../../policy/listed-archive.ts';
 import type { Inventory } from '../../inventory/inventory.ts';
 import type { Clock } from '../../system/clock.ts';
@@ -232,17 +232,9 @@ function itemIn(body: string): string | null {
 function actorOf({ rawHeaders }: Ask): UserInfo {
   const index = rawHeaders.findIndex((each, at) => at % 2 === 0 && each.toLowerCase() === ACTOR_HEADER);
   const word = index < 0 ? '' : (rawHeaders[index + 1] ?? '');
-  const user = word.length > LONGEST_ACTOR ? {} : parsed(Buffer.from(word, 'base64url').toString('utf8'));
+  const user = word.length > LONGEST_ACTOR ? {} : fromJson(Buffer.from(word, 'base64url').toString('utf8'));
   const username = text(own(fieldsOf(user), 'username'));
   const uid = text(own(fieldsOf(user), 'uid'));
   if (username === '') throw Refusal.of('badRequest', 'the gateway does not say in whose name it asks');
   return { username, ...(uid !== '' && { uid }) };
-}
-
-function parsed(json: string): unknown {
-  try {
-    return JSON.parse(json);
-  } catch {
-    return null;
-  }
 }
