@@ -158,8 +158,8 @@ export class ActivePolicies {
     // One that was deleted and made anew is another resource.
     const known = former !== null && former.reference.uid === resource.reference.uid ? former : null;
     // One with errors deletes nothing and keeps broader policies away from its targets: that cannot wait.
-    const isKnownFirst = this.#isFirst && entry === undefined;
-    const actsNow = isKnownFirst || resource.applyImmediately || !resource.sound;
+    const isThereAtStart = this.#isFirst && entry === undefined;
+    const actsNow = isThereAtStart || resource.applyImmediately || !resource.sound;
     if (actsNow || (known !== null && saysTheSame(known, resource)))
       return { acting: resource, pending: null };
     return { acting: known, pending: resource };

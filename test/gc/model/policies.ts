@@ -81,8 +81,8 @@ export class PolicyTruth {
       const isSame = former !== null && former.reference.uid === resource.reference.uid;
       const saysTheSame =
         isSame && former.canonicalSpec === resource.canonicalSpec && former.authority === resource.authority;
-      const isKnownFirst = this.#isFirst && old === undefined;
-      const acts = isKnownFirst || resource.applyImmediately || !resource.sound || saysTheSame;
+      const isThereAtStart = this.#isFirst && old === undefined;
+      const acts = isThereAtStart || resource.applyImmediately || !resource.sound || saysTheSame;
       const entry = acts
         ? { acting: resource, pending: null, mayAct: false, isKept: false }
         : {
