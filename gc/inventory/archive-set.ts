@@ -78,8 +78,10 @@ interface Group {
 export class ArchiveSet {
   readonly #known = new Map<string, Known>();
   readonly #byNamespace = new Map<string, Group>();
-  readonly #unidentified = new Set<Known>();
+  /** Those that stand still, and are not as most are. */
+  readonly #odd = new Set<Known>();
   readonly #growing = new Set<Known>();
+  #newest: Instant = Number.NEGATIVE_INFINITY;
   readonly #totals: Mutable<ArchiveTotals> = { ...NO_ARCHIVES };
   /** Those that changed since the last notice, each once; a map of a hundred thousand names takes too long. */
   #changed: Known[] = [];
@@ -118,13 +120,18 @@ export class ArchiveSet {
     return this.#byNamespace.keys();
   }
 
-  /** Stand still and have no identity. */
-  get unidentified(): Iterable<Known> {
-    return this.#unidentified;
+  /** Those that stand still, and have no identity or bytes of another checkpoint. */
+  get odd(): Iterable<Known> {
+    return this.#odd;
   }
 
   get growing(): Iterable<Known> {
     return this.#growing;
+  }
+
+  /** No archive was modified later; maybe none as late, for those that are gone count. */
+  get newest(): Instant {
+    return this.#newest;
   }
 
   get totals(): ArchiveTotals {
@@ -190,8 +197,9 @@ export class ArchiveSet {
     for (const file of [...this.#known.keys()]) this.remove(file);
     // Twins are still counted, and have no name to be removed by.
     this.#byNamespace.clear();
-    this.#unidentified.clear();
+    this.#odd.clear();
     this.#growing.clear();
+    this.#newest = Number.NEGATIVE_INFINITY;
     Object.assign(this.#totals, NO_ARCHIVES);
   }
 
@@ -233,13 +241,17 @@ export class ArchiveSet {
     const totals = this.#totals;
     totals.archives += sign;
     totals.bytes += sign * archive.bytes;
+    if (archive.modifiedAt > this.#newest) this.#newest = archive.modifiedAt;
     if (archive.pinned) totals.pinned += sign;
     if (archive.staleTailBytes > 0) totals.tainted += sign;
-    if (archive.state === 'growing') totals.growing += sign;
     if (isUnidentified(archive)) totals.unidentified += sign;
-    if (archive.state === 'growing') put(this.#growing, known, sign);
-    else if (archive.identity === null) put(this.#unidentified, known, sign);
-    else this.#countIdentified(known, archive.identity, sign);
+    if (archive.state === 'growing') {
+      totals.growing += sign;
+      put(this.#growing, known, sign);
+      return;
+    }
+    if (archive.identity === null || archive.staleTailBytes > 0) put(this.#odd, known, sign);
+    if (archive.identity !== null) this.#countIdentified(known, archive.identity, sign);
   }
 
   #countIdentified(known: Known, { namespace, pod }: Identity, sign: 1 | -1): void {

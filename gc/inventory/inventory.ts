@@ -81,10 +81,14 @@ export class Inventory {
     for (const { archive } of this.#holdings.archives.values()) yield archive;
   }
 
-  /** The same, handed over one by one: of a hundred thousand in a third of the time. */
-  forEachArchive(visit: (archive: Archive) => void): void {
+  /**
+   * At least those that stand still and have no identity, or bytes of another checkpoint, and those modified after an
+   * instant: where there are none, in no time.
+   */
+  *remarkable(after: Instant): Generator<Archive> {
     if (!this.state.ok) return;
-    for (const { archive } of this.#holdings.archives.values()) visit(archive);
+    const { archives } = this.#holdings;
+    for (const { archive } of archives.newest > after ? archives.values() : archives.odd) yield archive;
   }
 
   /** Those that may still be written. */
@@ -115,7 +119,9 @@ export class Inventory {
 
   /** Those that stand still and name none. */
   unidentified(): readonly Archive[] {
-    return this.state.ok ? Array.from(this.#holdings.archives.unidentified, archiveIn) : [];
+    if (!this.state.ok) return [];
+    const odd = Array.from(this.#holdings.archives.odd, ({ archive }) => archive);
+    return odd.filter(({ identity }) => identity === null);
   }
 
   get(file: string): Archive | null {
@@ -243,10 +249,6 @@ export class Inventory {
   #others(role: OtherFile['role']): readonly OtherFile[] {
     return this.state.ok ? Array.from(this.#holdings.others()).filter((other) => other.role === role) : [];
   }
-}
-
-function archiveIn({ archive }: Known): Archive {
-  return archive;
 }
 
 function describe(state: DirectoryState): string | null {

@@ -58,10 +58,10 @@ export class Telling {
 
   /** What is wrong with archives that have come or changed. */
   archives(change: InventoryChange): void {
-    const { inventory } = this.#options;
+    const { inventory, now } = this.#options;
     const isAllNew = change.directoryChanged && change.directory.ok;
-    if (isAllNew) inventory.forEachArchive((archive) => this.#flag(archive, null));
-    else for (const archive of change.added) this.#flag(archive, null);
+    const added = isAllNew ? inventory.remarkable(now() + FUTURE_MS) : change.added;
+    for (const archive of added) this.#flag(archive, null);
     if (isAllNew) this.#sum();
     for (const { before, after } of change.modified) this.#flag(after, before);
   }
@@ -138,31 +138,24 @@ export class Telling {
   }
 
   #flag(archive: Archive, before: Archive | null): void {
-    const { identity, staleTailBytes, state, modifiedAt } = archive;
-    // Most archives are as they should be, and at a start there are a hundred thousand.
+    const { log, now } = this.#options;
+    const { file, identity, staleTailBytes, state, modifiedAt } = archive;
     if (state !== 'complete') return;
-    const now = this.#options.now();
-    if (staleTailBytes > 0 || identity === null || modifiedAt > now + FUTURE_MS)
-      this.#flagged(archive, before, now);
-  }
-
-  #flagged(archive: Archive, before: Archive | null, now: Instant): void {
-    const { log } = this.#options;
-    const { file, identity, staleTailBytes, modifiedAt } = archive;
+    const former = before?.state === 'complete' ? before : null;
     const fields = { archive: file, namespace: identity?.namespace ?? null, pod: identity?.pod ?? null };
-    if (staleTailBytes > 0 && before?.staleTailBytes !== staleTailBytes) {
+    if (staleTailBytes > 0 && former?.staleTailBytes !== staleTailBytes) {
       const what = `${formatBytes(staleTailBytes)} stand behind its end marker, possibly the memory of another container`;
       log.warn({ ...fields, staleTailBytes }, `${what}; spec.tainted says what becomes of such archives`);
       this.#options.onTainted?.(archive);
     }
-    if (modifiedAt > now + FUTURE_MS && before?.modifiedAt !== modifiedAt) {
+    if (modifiedAt > now() + FUTURE_MS && former?.modifiedAt !== modifiedAt) {
       const time = new Date(modifiedAt).toISOString();
       log.warn(
         { ...fields, modifiedAt: time },
         'its modification time lies in the future, and counts as now',
       );
     }
-    if (identity === null && (before === null || before.state !== 'complete')) {
+    if (identity === null && former === null) {
       log.info(
         { archive: file },
         `cannot be attributed to a container: ${archive.unidentifiedBecause ?? 'unknown'}`,

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { smallArchive } from './archives.ts';
 import { CollectorBench, DIRECTORY, HOUR, MINUTE, named, policy } from './collector-bench.ts';
 import { settled } from './fake-clock.ts';
 
@@ -435,6 +436,43 @@ describe('collector: when it must not delete', () => {
     await bench.clock.advance(5_000);
     assert.equal(bench.parts.inventory.get(named(1))?.state, 'complete');
     assert.deepEqual(bench.audit, []);
+    await bench.collector.stop();
+  });
+
+  it('tells once of each archive that is not as it should be, and of no other', async () => {
+    const bench = new CollectorBench([KEEP_TWO]);
+    bench.put(named(1));
+    bench.files.real.write(bench.at(named(2)), 'no tar', bench.clock.now() - HOUR);
+    const stale = Buffer.concat([smallArchive(), Buffer.alloc(512, 1)]);
+    bench.files.real.write(bench.at(named(3)), stale, bench.clock.now() - HOUR);
+    await bench.start();
+    const told = () =>
+      bench.log.lines.flatMap(({ fields, message }) => (fields.archive ? [[fields.archive, message]] : []));
+    assert.deepEqual(
+      told().map(([file]) => file),
+      [named(3)],
+    );
+    assert.match(String(told()[0]?.[1]), /^512B stand behind its end marker/);
+    // What is no archive may still become one.
+    await bench.clock.advance(100_000);
+    assert.equal(told()[1]?.[0], named(2));
+    assert.match(String(told()[1]?.[1]), /^cannot be attributed to a container/);
+    assert.equal(told().length, 2);
+    await bench.collector.stop();
+  });
+
+  it('tells of an archive from the future when it starts, and when one comes', async () => {
+    const bench = new CollectorBench([KEEP_TWO]);
+    bench.put(named(1));
+    bench.put(named(2), { ageMs: -HOUR });
+    await bench.start();
+    const told = () => bench.log.matching(/lies in the future/).map(({ fields }) => fields.archive);
+    // It may still be written for as long as any other.
+    await bench.clock.advance(5_000);
+    assert.deepEqual(told(), [named(2)]);
+    bench.put(named(3), { ageMs: -HOUR });
+    await bench.clock.advance(10_000);
+    assert.deepEqual(told(), [named(2), named(3)]);
     await bench.collector.stop();
   });
 

@@ -55,6 +55,10 @@ function counted(set: ArchiveSet): ArchiveTotals {
   };
 }
 
+function isOdd({ state, identity, staleTailBytes }: Archive): boolean {
+  return state === 'complete' && (identity === null || staleTailBytes > 0);
+}
+
 describe('archive-set: changes', () => {
   it('tells what came, changed and went, once', () => {
     const set = new ArchiveSet();
@@ -118,7 +122,7 @@ describe('archive-set: changes', () => {
     set.add(knownAs(archiveNamed('a', { state: 'growing', identity: null })));
     const { pods, unidentified } = set.takeChanges();
     assert.deepEqual([[...pods.keys()], unidentified], [[], false]);
-    assert.deepEqual([...set.unidentified], []);
+    assert.deepEqual([...set.odd], []);
     assert.equal([...set.growing].length, 1);
   });
 
@@ -136,6 +140,7 @@ describe('archive-set: invariants', () => {
     state: fc.constantFrom('growing' as const, 'complete' as const),
     namespace: fc.constantFrom('x', 'y', null),
     staleTailBytes: fc.constantFrom(0, 5),
+    modifiedAt: fc.nat(3),
   });
   const step = fc.oneof(
     archive.map((given) => ({ does: 'add' as const, given })),
@@ -162,8 +167,11 @@ describe('archive-set: invariants', () => {
             else set.add(knownAs(given));
           }
           assert.deepEqual(set.totals, counted(set));
+          const all = Array.from(set.values(), ({ archive }) => archive);
+          const odd = Array.from(set.odd, ({ archive }) => archive);
+          assert.deepEqual(new Set(odd), new Set(all.filter(isOdd)));
+          for (const { modifiedAt } of all) assert.ok(modifiedAt <= set.newest);
           for (const namespace of ['x', 'y']) {
-            const all = Array.from(set.values(), ({ archive }) => archive);
             const expected = all.filter(({ identity }) => identity?.namespace === namespace);
             assert.deepEqual(new Set(set.of(namespace)), new Set(expected));
             assert.deepEqual(new Set(set.of(namespace, 'p')), new Set(expected));

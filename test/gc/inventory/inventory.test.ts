@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import type { Reading } from '../../../gc/archive/identity.ts';
 import { Inventory } from '../../../gc/inventory/inventory.ts';
 import { nodeFiles } from '../../../gc/system/node-files.ts';
-import { ARCHIVES, manifest } from '../archives.ts';
+import { ARCHIVES, manifest, smallArchive } from '../archives.ts';
 import { Bench, DIRECTORY } from '../inventory-bench.ts';
 
 const A = 'checkpoint-a.tar';
@@ -95,6 +95,22 @@ describe('inventory: what it shows', () => {
       bench.inventory.unidentified().map(({ file }) => file),
       ['checkpoint-c.tar'],
     );
+  });
+
+  it('those to remark on, and all where one may be from the future', async () => {
+    const bench = new Bench();
+    const remarkable = (after: number) =>
+      Array.from(bench.inventory.remarkable(after), ({ file }) => file).sort();
+    bench.put(A);
+    bench.put(B, { ageMs: -60_000 });
+    bench.write('checkpoint-c.tar', 'no tar');
+    bench.write('checkpoint-d.tar', Buffer.concat([smallArchive(), Buffer.alloc(512, 1)]));
+    assert.deepEqual(remarkable(0), [], 'nothing before a scan');
+    await bench.scan();
+    bench.now += 5_000;
+    await bench.inventory.look();
+    assert.deepEqual(remarkable(bench.now + 60_000), ['checkpoint-c.tar', 'checkpoint-d.tar']);
+    assert.ok(remarkable(bench.now + 50_000).includes(B));
   });
 
   it('nothing given back by what has another hard link', async () => {
