@@ -17,15 +17,19 @@ export interface Remembered {
 
 /*
  * The document, in the byte order of its machine: FORMAT, the version of the format and of the reader, the number of
- * records, the table's length and the device; the table, JSON, of the distinct things that were read; the columns;
- * the SHA-256 of all that. An archive has a record in each column: inode, mtime, ctime, bytes, bytes of its stale
- * tail (doubles), its place in the table (4 bytes).
+ * records, the table's length and the device; the table, JSON, of the distinct things that were read; a record of each
+ * archive, as doubles; the SHA-256 of all that.
  */
 const FORMAT = Buffer.from('checkpoint-warden readings\n', 'latin1');
-const FORMAT_VERSION = 2;
+const FORMAT_VERSION = 3;
 const HEAD_BYTES = FORMAT.length + 4 * 4 + 8;
-const RECORD_BYTES = 44;
 const DIGEST_BYTES = 32;
+
+/** What a record holds, in this order: side by side, for fetching it from memory is what looking for it costs. */
+const [INODE, MODIFIED_US, CHANGED_US, BYTES, STALE_TAIL_BYTES, PLACE, WIDTH] = [
+  0, 1, 2, 3, 4, 5, 6,
+] as const;
+const RECORD_BYTES = 8 * WIDTH;
 
 /** Five times what one node was ever meant to hold. */
 export const MOST_RECORDS = 500_000;
@@ -36,40 +40,8 @@ const MOST_TABLE_BYTES = 128 * 1024 * 1024;
 /** What a document can be long. */
 export const MOST_BYTES = HEAD_BYTES + MOST_TABLE_BYTES + MOST_RECORDS * RECORD_BYTES + DIGEST_BYTES;
 
-/** How many records between two looks at the clock. */
-const STRIDE = 512;
-
-/** What was read of many files: one number of each in each column, which take a tenth of objects. */
-class Columns {
-  readonly inode: Float64Array;
-  readonly modifiedUs: Float64Array;
-  readonly changedUs: Float64Array;
-  readonly bytes: Float64Array;
-  readonly staleTailBytes: Float64Array;
-  readonly place: Uint32Array;
-  readonly count: number;
-
-  /** Over `count` records in `memory` from `at` on, a multiple of eight; or over memory of its own. */
-  constructor(count: number, memory: ArrayBufferLike = new ArrayBuffer(count * RECORD_BYTES), at = 0) {
-    const width = count * 8;
-    this.inode = new Float64Array(memory, at, count);
-    this.modifiedUs = new Float64Array(memory, at + width, count);
-    this.changedUs = new Float64Array(memory, at + 2 * width, count);
-    this.bytes = new Float64Array(memory, at + 3 * width, count);
-    this.staleTailBytes = new Float64Array(memory, at + 4 * width, count);
-    this.place = new Uint32Array(memory, at + 5 * width, count);
-    this.count = count;
-  }
-
-  /** The memory of the first `count` records. */
-  parts(count: number): Buffer[] {
-    const { inode, modifiedUs, changedUs, bytes, staleTailBytes, place } = this;
-    return [inode, modifiedUs, changedUs, bytes, staleTailBytes, place].map(
-      ({ buffer, byteOffset, BYTES_PER_ELEMENT }) =>
-        Buffer.from(buffer, byteOffset, count * BYTES_PER_ELEMENT),
-    );
-  }
-}
+/** How many numbers between two looks at the clock. */
+const STRIDE = 512 * WIDTH;
 
 /**
  * Writes down what was read, as the parts of a document: put together they would be in memory twice. What lies on
@@ -82,28 +54,30 @@ export async function encodeReadings(
   pace: Pace,
 ): Promise<readonly Buffer[]> {
   const places = new Map<string, number>();
-  const columns = new Columns(Math.min(most, MOST_RECORDS));
-  let count = 0;
+  const records = new Float64Array(WIDTH * Math.min(most, MOST_RECORDS));
+  let end = 0;
   let device: number | null = null;
   for (const { stamp, changedUs, reading } of remembered) {
     device ??= stamp.device;
     if (stamp.device !== device || typeof stamp.inode === 'bigint') continue;
-    if (count === columns.count) break;
+    if (end === records.length) break;
     const entry = entryOf(reading);
     const place = places.get(entry) ?? places.size;
     places.set(entry, place);
-    columns.inode[count] = stamp.inode;
-    columns.modifiedUs[count] = stamp.modifiedUs;
-    columns.changedUs[count] = changedUs;
-    columns.bytes[count] = stamp.bytes;
-    columns.staleTailBytes[count] = reading.staleTailBytes;
-    columns.place[count] = place;
-    if (++count % STRIDE === 0 && pace.due()) await pace.rest();
+    records[end + INODE] = stamp.inode;
+    records[end + MODIFIED_US] = stamp.modifiedUs;
+    records[end + CHANGED_US] = changedUs;
+    records[end + BYTES] = stamp.bytes;
+    records[end + STALE_TAIL_BYTES] = reading.staleTailBytes;
+    records[end + PLACE] = place;
+    end += WIDTH;
+    if (end % STRIDE === 0 && pace.due()) await pace.rest();
   }
   const json = Buffer.from(`[${[...places.keys()].join(',')}]`);
-  // With spaces behind it, so that the columns begin where they can be read in place.
+  // With spaces behind it, so that the records begin where they can be read in place.
   const table = Buffer.concat([json, Buffer.alloc((8 - ((HEAD_BYTES + json.length) % 8)) % 8, ' ')]);
-  const parts = [headOf(count, table.length, device ?? 0), table, ...columns.parts(count)];
+  const head = headOf(end / WIDTH, table.length, device ?? 0);
+  const parts = [head, table, Buffer.from(records.buffer, 0, end * records.BYTES_PER_ELEMENT)];
   const hash = createHash('sha256');
   for (const part of parts) {
     hash.update(part);
@@ -124,74 +98,74 @@ export function decodeReadings(document: Buffer): Readings | null {
   if (head === null || head.tableEnd + head.count * RECORD_BYTES !== end) return null;
   const table = readTable(document.toString('utf8', HEAD_BYTES, head.tableEnd));
   if (table === null) return null;
-  return new Readings(head.device, table, columnsOf(document, head.tableEnd, head.count));
+  return new Readings(head.device, table, recordsOf(document, head.tableEnd, head.count));
 }
 
 /** In place where they can be: twice the document is a tenth of what a collector has resident. */
-function columnsOf(document: Buffer, start: number, count: number): Columns {
+function recordsOf(document: Buffer, start: number, count: number): Float64Array {
   const at = document.byteOffset + start;
-  if (at % 8 === 0) return new Columns(count, document.buffer, at);
-  return new Columns(count, new Uint8Array(document.subarray(start, start + count * RECORD_BYTES)).buffer);
+  if (at % 8 === 0) return new Float64Array(document.buffer, at, WIDTH * count);
+  return new Float64Array(new Uint8Array(document.subarray(start, start + RECORD_BYTES * count)).buffer);
 }
 
 /** What was read by an earlier process, by file. */
 export class Readings {
   readonly #device: number;
   readonly #table: readonly Reading[];
-  readonly #columns: Columns;
-  /** Numbers of records from 1 on, at a place that their inode gives, or behind it; a fifth of a `Map`. */
-  readonly #places: Uint32Array;
+  readonly #records: Float64Array;
+  /** Where a record ends, at a place that its inode gives, or behind it; 0 for none. A fifth of a `Map`. */
+  readonly #ends: Uint32Array;
   readonly #mask: number;
 
-  constructor(device: number, table: readonly Reading[], columns: Columns) {
+  constructor(device: number, table: readonly Reading[], records: Float64Array) {
     this.#device = device;
     this.#table = table;
-    this.#columns = columns;
+    this.#records = records;
     // A power of two, at least half of it empty: who looks for what is not there comes to an end.
-    const size = 2 ** Math.ceil(Math.log2(2 * columns.count + 2));
+    const size = 2 ** Math.ceil(Math.log2(2 * this.size + 2));
     this.#mask = size - 1;
-    this.#places = new Uint32Array(size);
-    for (let record = 0; record < columns.count; record += 1) {
-      const place = this.#placeOf(columns.inode[record] ?? 0);
+    this.#ends = new Uint32Array(size);
+    for (let at = 0; at < records.length; at += WIDTH) {
+      const place = this.#placeOf(records[at + INODE] ?? 0);
       // Another name of the same file tells nothing more.
-      if (this.#places[place] === 0) this.#places[place] = record + 1;
+      if (this.#ends[place] === 0) this.#ends[place] = at + WIDTH;
     }
   }
 
   /** How many archives it knows. */
   get size(): number {
-    return this.#columns.count;
+    return this.#records.length / WIDTH;
   }
 
   /** What was read of this very file with this very content; null when nothing is known of it. */
   of({ device, inode, modifiedUs, bytes }: Stamp, changedUs: number): Reading | null {
     if (typeof inode === 'bigint') return null;
-    const columns = this.#columns;
-    const record = (this.#places[this.#placeOf(inode)] ?? 0) - 1;
+    const records = this.#records;
+    const at = (this.#ends[this.#placeOf(inode)] ?? 0) - WIDTH;
     const isSame =
-      record >= 0 &&
+      at >= 0 &&
       device === this.#device &&
-      columns.modifiedUs[record] === modifiedUs &&
-      columns.changedUs[record] === changedUs &&
-      columns.bytes[record] === bytes;
-    return isSame ? this.#readingAt(record) : null;
+      records[at + MODIFIED_US] === modifiedUs &&
+      records[at + CHANGED_US] === changedUs &&
+      records[at + BYTES] === bytes;
+    return isSame ? this.#readingAt(at) : null;
   }
 
   /** Where an inode stands, or would stand. */
   #placeOf(inode: number): number {
-    const columns = this.#columns;
-    // Inodes made one after the other lie side by side; a multiplication by the golden section spreads them.
-    let place = (Math.imul(inode, 0x9e37_79b1) >>> 8) & this.#mask;
-    for (let number = this.#places[place] ?? 0; number !== 0; number = this.#places[place] ?? 0) {
-      if (columns.inode[number - 1] === inode) return place;
+    // A multiplication by the golden section spreads inodes; sixteen that were made one after the other stay together,
+    // as a directory has them, mostly.
+    let place = (((Math.imul(inode >>> 4, 0x9e37_79b1) >>> 8) << 4) | (inode & 15)) & this.#mask;
+    for (let end = this.#ends[place] ?? 0; end !== 0; end = this.#ends[place] ?? 0) {
+      if (this.#records[end - WIDTH + INODE] === inode) return place;
       place = (place + 1) & this.#mask;
     }
     return place;
   }
 
-  #readingAt(record: number): Reading | null {
-    const reading = this.#table[this.#columns.place[record] ?? this.#table.length];
-    const staleTailBytes = this.#columns.staleTailBytes[record] ?? 0;
+  #readingAt(at: number): Reading | null {
+    const reading = this.#table[this.#records[at + PLACE] ?? this.#table.length];
+    const staleTailBytes = this.#records[at + STALE_TAIL_BYTES] ?? 0;
     if (reading === undefined || staleTailBytes === 0) return reading ?? null;
     return Number.isSafeInteger(staleTailBytes) && staleTailBytes > 0 ? { ...reading, staleTailBytes } : null;
   }

@@ -119,8 +119,8 @@ describe('readings that are not to be trusted', () => {
   /** The offsets are those of the four numbers behind the first line. */
   const start = 'checkpoint-warden readings\n'.length;
   const forgeries: [string, (document: Buffer) => void][] = [
-    ['a later format', (document) => document.writeUInt32LE(3, start)],
-    ['an earlier format', (document) => document.writeUInt32LE(1, start)],
+    ['a later format', (document) => document.writeUInt32LE(4, start)],
+    ['an earlier format', (document) => document.writeUInt32LE(2, start)],
     ['a later reader', (document) => document.writeUInt32LE(99, start + 4)],
     ['more records than there are', (document) => document.writeUInt32LE(2, start + 8)],
     ['a billion records', (document) => document.writeUInt32LE(0xffff_ffff, start + 8)],
@@ -145,7 +145,7 @@ describe('readings that are not to be trusted', () => {
   it('a place that the table does not have', async () => {
     const document = await encode([remembered(5)]);
     const body = document.subarray(0, -32);
-    body.writeUInt32LE(7, body.length - 4);
+    body.writeDoubleLE(7, body.length - 8);
     const readings = decodeReadings(Buffer.concat([body, createHash('sha256').update(body).digest()]));
     assert.equal(readings?.of(remembered(5).stamp, remembered(5).changedUs), null);
   });
