@@ -51,6 +51,9 @@ export class Judge implements Witness {
   readonly #doomed = new Map<string, Doomed>();
   /** When each name was last seen on its way out. */
   readonly #triedAt = new Map<string, number>();
+  /** The last deletion, and the first of those that followed one another as look-ups let them. */
+  #doomedAt = Number.NEGATIVE_INFINITY;
+  #firstDoomedAt = Number.NEGATIVE_INFINITY;
 
   constructor(node: ModelNode) {
     this.#node = node;
@@ -83,6 +86,9 @@ export class Judge implements Witness {
     this.deletions += 1;
     const why = this.#objection(name, entry);
     if (why !== null) this.fail(`${name} is deleted, although ${why}`);
+    const elapsed = this.#node.clock.elapsed();
+    if (elapsed - this.#doomedAt >= LOOKUP_MS) this.#firstDoomedAt = elapsed;
+    this.#doomedAt = elapsed;
   }
 
   /** A request at the door deletes what it takes the place of, which no budget bounds. */
@@ -186,6 +192,9 @@ export class Judge implements Witness {
         const entries = new Map(others).set(name, entry);
         if (this.#objectionAt({ ...snapshot, entries }, elapsed, name) === null) return null;
       }
+      // Or of none that came since then, though the disk tells of their bytes.
+      const former = { ...directory.now, entries: new Map(snapshot.entries).set(name, entry) };
+      if (this.#objectionAt(former, elapsed, name) === null) return null;
     }
     return why ?? 'it was not there';
   }
@@ -213,12 +222,19 @@ export class Judge implements Witness {
     const { clock, weather, files, process, disturbedAt, clockSetAt, api, flavour } = this.#node;
     const elapsed = clock.elapsed();
     // Whoever is evicted as an orphan is looked up once more, and what is decided meanwhile waits.
-    const lookUpMs = flavour === 'pressure' && elapsed - api.slowAt < LOOKUP_MS ? LOOKUP_MS : 0;
-    const slow = 4 * weather.latencyMs + lookUpMs;
+    const isWaiting = flavour === 'pressure' && elapsed - api.slowAt < LOOKUP_MS;
+    const slow = 4 * weather.latencyMs + (isWaiting ? LOOKUP_MS + this.#passMs() : 0);
     const isDisturbed = files.deaf || weather.fault !== null || elapsed - disturbedAt < RESCAN_MS;
     if (isDisturbed) return RESCAN_MS + slow;
     const isNew = elapsed - (process?.startedAt ?? 0) < YOUNG_MS || elapsed - clockSetAt < YOUNG_MS;
     return (isNew ? YOUNG_MS : HINT_MS) + slow;
+  }
+
+  /** For how long it carries out what it decided once, while look-ups are slow: after a minute it looks anew. */
+  #passMs(): number {
+    const elapsed = this.#node.clock.elapsed();
+    const isGoingOn = elapsed - this.#doomedAt < LOOKUP_MS;
+    return isGoingOn ? Math.min(elapsed - this.#firstDoomedAt, RESCAN_MS) : 0;
   }
 
   /** Of orphans the collector may know less than it was told: what it knows of them dies with it. */
