@@ -100,7 +100,7 @@ export async function finishTombstone(
   let anchor: Anchor | null = null;
   try {
     anchor = files.anchor(directory);
-    const file = epitaph.file ?? fileOf(files, anchor.path, epitaph);
+    const file = epitaph.file ?? (await fileOf(files, anchor.path, epitaph));
     return { ...(await finish(files, anchor.path, name, file, { ...epitaph.stamp, device })), file };
   } catch (error) {
     return { kind: 'failed', operation: 'look', error, tombstone: name, file: epitaph.file };
@@ -203,16 +203,13 @@ async function linkOnce(files: FileSystem, tombstone: FileName, path: FileName):
 }
 
 /** The name of an archive whose tombstone has its digest only, if something pins it. */
-function fileOf(files: FileSystem, directory: string, { digest }: Epitaph): string | null {
-  const listing = files.list(directory);
-  try {
-    for (let name = listing.next(); name !== null; name = listing.next()) {
+async function fileOf(files: FileSystem, directory: string, { digest }: Epitaph): Promise<string | null> {
+  for await (const names of files.list(directory)) {
+    for (const name of names) {
       if (typeof name !== 'string' || !name.endsWith(PIN_SUFFIX)) continue;
       const file = name.slice(0, -PIN_SUFFIX.length);
       if (nameDigest(file) === digest) return file;
     }
-    return null;
-  } finally {
-    listing.close();
   }
+  return null;
 }

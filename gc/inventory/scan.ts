@@ -26,7 +26,11 @@ export interface ScanProgress {
 
 export type OnProgress = (progress: ScanProgress) => void;
 
-const PROGRESS_STRIDE = 500;
+/** Takes in what a look has shown. Returns the archive that now wants to be read. */
+type See = (name: FileName, sighting: Sighting | null, now: Instant) => Known | null;
+
+/** So many archives are read until the next are looked at; after so many names or archives that is told. */
+const STRIDE = 500;
 
 /** Asking for the time costs a twentieth of a look, which takes 3 µs. */
 const PACE_STRIDE = 16;
@@ -142,32 +146,41 @@ export class Scanner {
   }
 
   /**
-   * Every archive may have to be read: each is when it was looked at, so that there are never all of them twice, first
-   * as they look and then as they were read. None can be known already. Whether all names were seen.
+   * Every archive may have to be read: each is soon after it was looked at, so that there are never all of them twice,
+   * first as they look and then as they were read. None can be known already. Whether all names were seen.
    */
   async #scanFirst(directory: DirectoryIdentity, onProgress: OnProgress): Promise<boolean> {
-    const { rules } = this.#options;
-    let archives: string[] = [];
-    const isListed = await this.#listAll((name) => {
-      if (typeof name === 'string' && rules.roleOf(name) === 'archive') archives.push(name);
-      // Pins first, so that no archive is seen without the one it has.
-      else this.#lookAt(name, directory);
+    const { holdings, rules } = this.#options;
+    const see: See = (name, sighting, now) =>
+      typeof name === 'string' && sighting?.role === 'archive'
+        ? holdings.seeFirst(name, sighting.facts, now, this.#scans)
+        : holdings.see(name, sighting, now, this.#scans);
+    let read = 0;
+    const lookAndRead = async (names: readonly FileName[]) => {
+      const due = await this.#lookAtAll(names, directory, see);
+      await this.#readAll(directory, due, () => {});
+      read += due.length;
+    };
+    const later: string[] = [];
+    const isListed = await this.#listAll(async (names) => {
+      if (read < READ_BEFORE_TURNS) return await lookAndRead(names);
+      const others: FileName[] = [];
+      for (const name of names) {
+        if (typeof name === 'string' && rules.roleOf(name) === 'archive') later.push(name);
+        else others.push(name);
+      }
+      await this.#lookAtAll(others, directory, see);
     }, onProgress);
     if (!isListed) return false;
-    const of = archives.length;
-    let [next, done, read] = [0, 0, 0];
-    for (let name = archives[next]; name !== undefined; name = archives[next]) {
-      next += 1;
-      const wanted = this.#lookAtFirst(name, directory);
-      if (wanted !== null) {
-        await this.#readOnce(wanted, directory);
-        if (++read === READ_BEFORE_TURNS) [archives, next] = [await this.#inTurns(archives.slice(next)), 0];
-      }
-      const isTold = ++done % PROGRESS_STRIDE === 0 || done === of;
-      if (isTold) onProgress({ phase: read > 0 ? 'reading' : 'listing', done, of });
-      if (done % PACE_STRIDE === 0 && this.#pace.due()) await this.#pace.rest();
+    let done = holdings.archives.totals.archives;
+    const of = done + later.length;
+    const turns = await this.#inTurns(later);
+    for (let at = 0; at < turns.length; at += STRIDE) {
+      const names = turns.slice(at, at + STRIDE);
+      await lookAndRead(names);
+      done += names.length;
+      onProgress({ phase: 'reading', done, of });
     }
-    const { holdings } = this.#options;
     if (!holdings.archives.hasTwins) return true;
     // A listing may name twice what comes and goes while it is made.
     holdings.clear();
@@ -176,55 +189,74 @@ export class Scanner {
 
   /** Whether all names were seen. */
   async #scanAgain(directory: DirectoryIdentity, onProgress: OnProgress): Promise<boolean> {
+    const { holdings } = this.#options;
+    const see: See = (name, sighting, now) => holdings.see(name, sighting, now, this.#scans);
     const due: Known[] = [];
-    const isListed = await this.#listAll((name) => {
-      const wanted = this.#lookAt(name, directory);
-      if (wanted !== null) due.push(wanted);
-    }, onProgress);
-    if (!isListed) return false;
-    await this.#lookForUnseen(directory);
+    const look = async (names: readonly FileName[]) => {
+      for (const known of await this.#lookAtAll(names, directory, see)) due.push(known);
+    };
+    if (!(await this.#listAll(look, onProgress))) return false;
+    // What a listing left out may be there all the same: only a look at its name proves it gone.
+    await look(holdings.unseen(this.#scans));
     await this.#readAll(directory, due, onProgress);
     return true;
   }
 
-  /** Whether all names were told. */
-  async #listAll(visit: (name: FileName) => void, onProgress: OnProgress): Promise<boolean> {
+  /** Whether all names were told, some at a time. */
+  async #listAll(
+    visit: (names: readonly FileName[]) => Promise<void>,
+    onProgress: OnProgress,
+  ): Promise<boolean> {
+    const { files, directory } = this.#options;
     let done = 0;
     try {
-      for (const name of namesIn(this.#options)) {
-        visit(name);
-        if (++done % PROGRESS_STRIDE === 0) onProgress({ phase: 'listing', done, of: null });
-        if (done % PACE_STRIDE === 0 && this.#pace.due()) await this.#pace.rest();
+      for await (const names of files.list(directory)) {
+        await visit(names);
+        done += names.length;
+        if (done % STRIDE < names.length) onProgress({ phase: 'listing', done, of: null });
       }
     } catch (error) {
       if (errorCode(error) === null) throw error;
-      this.#fail(`${this.#options.directory} cannot be read: ${explain(error)}`);
+      this.#fail(`${directory} cannot be read: ${explain(error)}`);
       return false;
     }
     onProgress({ phase: 'listing', done, of: done });
     return true;
   }
 
-  /** What a listing left out may be there all the same: only a look at its name proves it gone. */
-  async #lookForUnseen(directory: DirectoryIdentity): Promise<void> {
-    for (const name of this.#options.holdings.unseen(this.#scans)) {
-      this.#lookAt(name, directory);
+  /**
+   * Looks at names, and takes in what it saw, the one for many names and then the other: in turns, the kernel and we
+   * would drive each other out of the processor's caches, which takes a tenth of the time of a warm start and more.
+   * Nothing else is done between a look and its taking in. Returns the archives that now want to be read.
+   */
+  async #lookAtAll(
+    names: readonly FileName[],
+    directory: DirectoryIdentity,
+    see: See,
+  ): Promise<readonly Known[]> {
+    const { clock } = this.#options;
+    const due: Known[] = [];
+    for (let done = 0; done < names.length; ) {
+      // With the time of each: a disk may hang in their midst, and what follows goes by milliseconds.
+      const looks: { name: FileName; sighting: Sighting | null; at: Instant }[] = [];
+      for (const name of names.slice(done)) {
+        looks.push({ name, sighting: this.#sight(name, directory), at: clock() });
+        if (looks.length % PACE_STRIDE === 0 && this.#pace.due()) break;
+      }
+      for (const { name, sighting, at } of looks) {
+        const wanted = see(name, sighting, at);
+        if (wanted !== null) due.push(wanted);
+      }
+      done += looks.length;
       if (this.#pace.due()) await this.#pace.rest();
     }
+    return due;
   }
 
   /** Returns the archive that now wants to be read. */
   #lookAt(name: FileName, directory: DirectoryIdentity): Known | null {
     const { holdings, clock } = this.#options;
     return holdings.see(name, this.#sight(name, directory), clock(), this.#scans);
-  }
-
-  /** The same, of a name that may be an archive's and was not looked at yet. */
-  #lookAtFirst(name: string, directory: DirectoryIdentity): Known | null {
-    const { holdings, clock } = this.#options;
-    const sighting = this.#sight(name, directory);
-    if (sighting?.role !== 'archive') return holdings.see(name, sighting, clock(), this.#scans);
-    return holdings.seeFirst(name, sighting.facts, clock(), this.#scans);
   }
 
   #sight(name: FileName, { device }: DirectoryIdentity): Sighting | null {
@@ -250,7 +282,7 @@ export class Scanner {
     let done = 0;
     for (const known of due) {
       if (holdings.wants(known)) await this.#readOnce(known, directory);
-      if (++done % PROGRESS_STRIDE === 0) onProgress({ phase: 'reading', done, of: due.length });
+      if (++done % STRIDE === 0) onProgress({ phase: 'reading', done, of: due.length });
       if (this.#pace.due()) await this.#pace.rest();
     }
     onProgress({ phase: 'reading', done, of: due.length });
@@ -280,13 +312,4 @@ export class Scanner {
 
 function stampOf({ archive, inode, modifiedUs }: Known, { device }: DirectoryIdentity): Stamp {
   return { device, inode, bytes: archive.bytes, modifiedUs };
-}
-
-function* namesIn({ files, directory }: ScannerOptions): Generator<FileName> {
-  const listing = files.list(directory);
-  try {
-    for (let name = listing.next(); name !== null; name = listing.next()) yield name;
-  } finally {
-    listing.close();
-  }
 }

@@ -28,12 +28,8 @@ export interface FileFacts extends Stamp {
 /** A name as the directory holds it: bytes where it is not valid UTF-8. */
 export type FileName = string | Buffer;
 
-/** The names of a directory one by one, without `.` and `..`, in no order. */
-export interface Listing {
-  /** Null at the end. */
-  next(): FileName | null;
-  close(): void;
-}
+/** The names of a directory, some at a time, without `.` and `..`, in no order. Whoever stops early ends it. */
+export type Listing = AsyncIterable<readonly FileName[]>;
 
 export interface OpenFile {
   facts(): FileFacts;
@@ -57,11 +53,12 @@ export interface WatchHandlers {
 /**
  * What the collector needs of a file system. Looking and reading are synchronous: a warm call takes a
  * microsecond, its asynchronous form ten times that; who calls in a loop yields (`Pace`). What may take long
- * (a gigabyte takes 0.2 s to unlink) is asynchronous.
+ * (a gigabyte takes 0.2 s to unlink), or can be done for many at once, is asynchronous.
  *
  * Every failure is thrown as node's own error with its `code`; `explain` makes a sentence of it.
  */
 export interface FileSystem {
+  /** Fetches the next names while those before are looked at. Where there is no directory, the first step throws. */
   list(directory: string): Listing;
   /** Null when nothing is there. Does not follow a link. */
   lstat(path: FileName): FileFacts | null;

@@ -3,6 +3,7 @@ import {
   closeSync,
   constants,
   type Dir,
+  type Dirent,
   fstatSync,
   lstatSync,
   opendirSync,
@@ -19,7 +20,6 @@ import {
   type FileFacts,
   type FileName,
   type FileSystem,
-  type Listing,
   type OpenFile,
 } from './files.ts';
 import { exactFactsOf, factsOf, holdsInode } from './stats.ts';
@@ -27,15 +27,15 @@ import { exactFactsOf, factsOf, holdsInode } from './stats.ts';
 /** Without O_NONBLOCK, opening a FIFO would wait for its writer for ever. */
 const OPEN_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
-/** Names fetched from the system at once; measured best at 100,000 entries. */
-const NAMES_AT_ONCE = 256;
+/** Names fetched from the system at once; to look at so many takes two milliseconds. */
+const NAMES_AT_ONCE = 512;
 
 const PLAIN = { throwIfNoEntry: false } as const;
 const EXACT = { bigint: true, throwIfNoEntry: false } as const;
 
 /** The machine's own file system. */
 export const nodeFiles: FileSystem = {
-  list: (directory) => new NodeListing(directory),
+  list: namesIn,
   lstat: (path) => look(lstatSync, path),
   stat: (path) => look(statSync, path),
   exists: (path) => look(lstatSync, path) !== null,
@@ -61,22 +61,33 @@ export const nodeFiles: FileSystem = {
   },
 };
 
-class NodeListing implements Listing {
-  readonly #directory: Dir;
-
-  constructor(directory: string) {
-    // latin1 keeps every byte of a name; utf8 would put U+FFFD in the place of what is not valid.
-    this.#directory = opendirSync(directory, { encoding: 'latin1', bufferSize: NAMES_AT_ONCE });
+async function* namesIn(directory: string): AsyncGenerator<readonly FileName[]> {
+  // latin1 keeps every byte of a name; utf8 would put U+FFFD in the place of what is not valid.
+  const listing = opendirSync(directory, { encoding: 'latin1', bufferSize: NAMES_AT_ONCE });
+  try {
+    let next = fetched(listing);
+    for (let first = await next; first !== null; first = await next) {
+      const names = [decodeName(first.name)];
+      while (names.length < NAMES_AT_ONCE) {
+        // What was fetched with it.
+        const entry = listing.readSync();
+        if (entry === null) break;
+        names.push(decodeName(entry.name));
+      }
+      next = fetched(listing);
+      yield names;
+    }
+  } finally {
+    await listing.close();
   }
+}
 
-  next(): FileName | null {
-    const entry = this.#directory.readSync();
-    return entry === null ? null : decodeName(entry.name);
-  }
-
-  close(): void {
-    this.#directory.closeSync();
-  }
+/** In a thread of its own, together with those that follow it. */
+function fetched(listing: Dir): Promise<Dirent | null> {
+  const entry = listing.read();
+  // Where it fails, whoever waits for it is told.
+  entry.catch(() => {});
+  return entry;
 }
 
 /**

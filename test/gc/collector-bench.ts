@@ -211,10 +211,7 @@ export class CollectorBench {
 
   /** Everything that the directory holds. */
   get rawNames(): string[] {
-    const listing = this.files.real.list(DIRECTORY);
-    const names: string[] = [];
-    for (let name = listing.next(); name !== null; name = listing.next()) names.push(String(name));
-    return names.sort();
+    return this.files.real.namesIn(DIRECTORY).map(String).sort();
   }
 
   /** The same, tombstones as `†`. */

@@ -26,6 +26,9 @@ type Operation =
 
 const DESCRIPTORS = '/proc/self/fd/';
 
+/** Few, so that small directories take several goes, too. */
+const NAMES_AT_ONCE = 8;
+
 interface Node {
   readonly kind: FileKind;
   readonly inode: Inode;
@@ -167,12 +170,16 @@ export class FakeFiles implements FileSystem {
     return this.#watches.size;
   }
 
-  list(directory: string): Listing {
+  async *list(directory: string): Listing {
     this.calls.list++;
+    const names = this.namesIn(directory);
+    for (let at = 0; at < names.length; at += NAMES_AT_ONCE) yield names.slice(at, at + NAMES_AT_ONCE);
+  }
+
+  namesIn(directory: string): FileName[] {
     const node = this.#at('list', directory, true);
     if (node.kind !== 'directory') throw failure('ENOTDIR', 'list');
-    const names = Array.from(node.entries.keys(), nameOf);
-    return { next: () => names.shift() ?? null, close() {} };
+    return Array.from(node.entries.keys(), nameOf);
   }
 
   lstat(path: FileName): FileFacts | null {

@@ -65,15 +65,13 @@ function options(spec: object, more: Partial<CollectorOptions> = {}): CollectorO
 /** A disk that takes its time to list a directory, until it is released. */
 function slowDisk(): { readonly files: FileSystem; release(): void } {
   let isSlow = true;
-  const list = (path: string): Listing => {
-    const listing = nodeFiles.list(path);
-    const next = () => {
-      if (!isSlow) return listing.next();
+  async function* list(path: string): Listing {
+    while (isSlow) {
       for (const end = performance.now() + 1; performance.now() < end; );
-      return 'a name that is gone again';
-    };
-    return { next, close: () => listing.close() };
-  };
+      yield ['a name that is gone again'];
+    }
+    yield* nodeFiles.list(path);
+  }
   const release = () => {
     isSlow = false;
   };

@@ -23,9 +23,8 @@ function filled(): CollectorBench {
 
 /** Names, files and contents: what must be the same afterwards. */
 function stateOf(real: FakeFiles, directory: string): string[] {
-  const listing = real.list(directory);
   const all: string[] = [];
-  for (let name = listing.next(); name !== null; name = listing.next()) {
+  for (const name of real.namesIn(directory)) {
     const path = `${directory}/${name}`;
     const { inode, modifiedUs, kind } = real.lstat(path) ?? assert.fail();
     all.push(`${name} ${kind} ${inode} ${modifiedUs} ${real.contentOf(path)?.toString('latin1')}`);

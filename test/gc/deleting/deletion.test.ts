@@ -42,10 +42,7 @@ function stampOf(files: HookedFiles, path: string) {
 }
 
 function namesIn(files: HookedFiles): string[] {
-  const listing = files.real.list(DIRECTORY);
-  const names: string[] = [];
-  for (let name = listing.next(); name !== null; name = listing.next()) names.push(String(name));
-  return names.sort();
+  return files.real.namesIn(DIRECTORY).map(String).sort();
 }
 
 function tombstoneIn(files: HookedFiles): string {

@@ -156,12 +156,11 @@ export class FakeNode {
 
   /** Archives on disk, whole or not. */
   onDisk(): string[] {
-    const names: string[] = [];
-    const listing = this.files.list(DIRECTORY);
-    for (let name = listing.next(); name !== null; name = listing.next()) {
-      if (typeof name === 'string' && name.startsWith('checkpoint-')) names.push(name);
-    }
-    return names.sort();
+    return this.files
+      .namesIn(DIRECTORY)
+      .map(String)
+      .filter((name) => name.startsWith('checkpoint-'))
+      .sort();
   }
 
   bytesOnDisk(): number {

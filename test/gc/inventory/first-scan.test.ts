@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { PIN_SUFFIX, seriesOf } from '../../../gc/archive/names.ts';
 import { Inventory } from '../../../gc/inventory/inventory.ts';
-import type { FileName, FileSystem } from '../../../gc/system/files.ts';
+import type { FileName, FileSystem, Listing } from '../../../gc/system/files.ts';
 import { FakeFiles } from '../fake-files.ts';
 import { Bench, DIRECTORY } from '../inventory-bench.ts';
 import { realWorld } from '../worlds.ts';
 
 const CONTAINERS = 7;
-const COUNT = 700;
+const COUNT = 1_400;
 
 /** Of containers that take turns, as a directory has them in no order. */
 const NAMES = Array.from({ length: COUNT }, (_, index) => {
@@ -50,9 +50,9 @@ class TwiceListing extends FakeFiles {
     return super.lstat(path);
   }
 
-  override list(directory: string): ReturnType<FileSystem['list']> {
-    const [listing, more] = [super.list(directory), this.#twice.values()];
-    return { next: () => listing.next() ?? more.next().value ?? null, close: () => listing.close() };
+  override async *list(directory: string): Listing {
+    yield* super.list(directory);
+    yield this.#twice;
   }
 }
 
@@ -89,12 +89,19 @@ function benchOf(names: readonly string[] = NAMES) {
 }
 
 describe('the first scan', () => {
-  it('reads each archive when it has looked at it, and does either once', async () => {
+  it('reads each archive soon after it has looked at it, and does either once', async () => {
     const { bench, files } = benchOf();
     await bench.scan();
     assert.deepEqual([files.calls.lstat, files.calls.open], [COUNT, COUNT]);
-    const opens = files.trace.flatMap((each, at) => (each.startsWith('open ') ? [at] : []));
-    for (const at of opens) assert.equal(files.trace[at - 1], files.trace[at]?.replace('open', 'look'));
+    const unread = new Set<string>();
+    let most = 0;
+    for (const each of files.trace) {
+      const [what = '', name = ''] = each.split(' ', 2);
+      if (what === 'look') unread.add(name);
+      else assert.ok(unread.delete(name), `${name} was looked at`);
+      most = Math.max(most, unread.size);
+    }
+    assert.ok(most <= 500, `${most} that were looked at and not read`);
     assert.deepEqual(bench.names, NAMES.toSorted());
     assert.equal(bench.inventory.totals().growing, 0);
   });
@@ -109,15 +116,15 @@ describe('the first scan', () => {
     assert.equal(series.length, COUNT);
   });
 
-  it('looks at pins and foreign files before any archive is read', async () => {
-    const others = [`${NAMES[3]}${PIN_SUFFIX}`, 'notes.txt'];
-    const { bench, files } = benchOf();
-    for (const name of others) bench.write(name, '');
+  it('sees pins and foreign files wherever they stand in the listing', async () => {
+    const [early = '', late = ''] = [NAMES[3], NAMES[COUNT - 3]];
+    const names = [late + PIN_SUFFIX, 'a.txt', ...NAMES.slice(0, 700), 'b.txt', ...NAMES.slice(700)];
+    const { bench } = benchOf([...names, early + PIN_SUFFIX, 'c.txt']);
     await bench.scan();
-    const first = files.trace.findIndex((each) => each.startsWith('open '));
-    for (const name of others) assert.ok(files.trace.indexOf(`look ${name}`) < first, name);
-    assert.equal(bench.get(NAMES[3] ?? '').pinned, true);
-    assert.equal(bench.inventory.foreign().length, 1);
+    const pinned = NAMES.filter((name) => bench.get(name).pinned);
+    assert.deepEqual([pinned, bench.inventory.totals().pinned], [[early, late], 2]);
+    assert.equal(bench.inventory.foreign().length, 3);
+    assert.equal(bench.told(), '');
   });
 
   for (const [what, change] of Object.entries({
@@ -220,6 +227,36 @@ describe('the first scan', () => {
       assert.deepEqual([archives, foreignFiles], names[1] === 'archive' ? [2, 0] : [1, 1]);
     });
   }
+
+  it('goes by the time of each look where the disk hangs in their midst', async () => {
+    const [slow = '', young = '', touched = ''] = NAMES;
+    for (const names of [
+      [touched, slow, young],
+      [young, touched, slow],
+    ]) {
+      const { bench, files } = benchOf([]);
+      const isLate = names[2] === young;
+      const ageMs = isLate ? -29_900 : 100;
+      for (const name of names) bench.put(name, { ageMs: name === young ? ageMs : 3_600_000 });
+      files.setChanged(bench.at(touched), (bench.now - 10) * 1_000);
+      const lstat = files.lstat.bind(files);
+      files.lstat = (path) => {
+        if (path === bench.at(slow)) bench.now += 30_000;
+        return lstat(path);
+      };
+      const began = bench.now;
+      await bench.scan();
+      assert.equal(bench.now, began + 30_000);
+      // What was seen only then may be in the midst of being written.
+      assert.equal(bench.inventory.nextLook(), (isLate ? bench.now : began) + 1_000);
+      // What was seen in the tick of its last change is read once more.
+      files.calls.open = 0;
+      bench.now += 60_000;
+      files.lstat = lstat;
+      await bench.scan();
+      assert.equal(files.calls.open, 2);
+    }
+  });
 
   it('that fails leaves what a later one sees in its place', async () => {
     const { bench, files } = benchOf(NAMES.slice(0, 10));

@@ -10,21 +10,16 @@ import { realWorld } from '../worlds.ts';
 const A = 'checkpoint-a.tar';
 const B = 'checkpoint-b.tar';
 
-/** Does something when the listing comes to its n-th name. */
+/** Does something when the listing comes to its n-th name, or to its end. */
 class EventfulFiles extends FakeFiles {
   atName = 0;
   event: () => void = () => {};
 
-  override list(directory: string): Listing {
-    const listing = super.list(directory);
-    let names = 0;
-    return {
-      next: () => {
-        if (names++ === this.atName) this.event();
-        return listing.next();
-      },
-      close() {},
-    };
+  override async *list(directory: string): Listing {
+    for (const [index, name] of [...this.namesIn(directory), null].entries()) {
+      if (index === this.atName) this.event();
+      if (name !== null) yield [name];
+    }
   }
 }
 
@@ -180,7 +175,7 @@ describe('scan: the directory', () => {
     bench.put(A);
     bench.put(B);
     await bench.scan();
-    files.list = () => ({ next: () => null, close() {} });
+    files.list = async function* () {};
     files.remove(bench.at(B));
     bench.told();
     await bench.scan();

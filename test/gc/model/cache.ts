@@ -86,8 +86,7 @@ async function lie(
 ): Promise<Buffer> {
   const remembered: Remembered[] = [];
   if (files.stat(DIRECTORY)?.kind !== 'directory') return Buffer.alloc(0);
-  const listing = files.list(DIRECTORY);
-  for (let name = listing.next(); name !== null; name = listing.next()) {
+  for (const name of files.namesIn(DIRECTORY)) {
     const path = `${DIRECTORY}/${name}`;
     const [facts, content] = [files.lstat(path), files.contentOf(path)];
     if (!isArchiveName(String(name)) || facts === null || content === null) continue;

@@ -106,11 +106,8 @@ export class DirectoryTruth {
   }
 
   #names(): string[] {
-    const names: string[] = [];
-    if (this.#files.stat(DIRECTORY)?.kind !== 'directory') return names;
-    const listing = this.#files.list(DIRECTORY);
-    for (let name = listing.next(); name !== null; name = listing.next()) names.push(String(name));
-    return names;
+    if (this.#files.stat(DIRECTORY)?.kind !== 'directory') return [];
+    return this.#files.namesIn(DIRECTORY).map(String);
   }
 }
 

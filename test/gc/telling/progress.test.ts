@@ -34,13 +34,7 @@ describe('progress', () => {
     for (let number = 0; number < 600; number += 1) bench.put(named(number));
     await bench.start();
     await bench.clock.advance(120_000);
-    assert.deepEqual(told, [
-      'listing 500 of null',
-      'listing 600 of 600',
-      'reading 500 of 600',
-      'reading 600 of 600',
-      'end',
-    ]);
+    assert.deepEqual(told, ['listing 504 of null', 'listing 600 of 600', 'reading 600 of 600', 'end']);
     await bench.collector.stop();
   });
 });
