@@ -2,6 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, release, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { formatCount } from '../policy/count.ts';
 import { makeArchives, range } from './gc/archives.ts';
 import type { Answers } from './gc/caller.ts';
 import type { Cost } from './gc/gauge.ts';
@@ -83,7 +84,7 @@ console.log(
   `${new Date().toISOString().slice(0, 10)}, ${cpus().length} × ${cpus()[0]?.model}, Linux ${release()}, node ${process.version}, ${parent}`,
 );
 console.log(
-  `${MANY.toLocaleString('en')} archives in 20 namespaces, 2,000 pods; medians; load before ${load}, after ${loadavg()[0]?.toFixed(1)}\n`,
+  `${formatCount(MANY)} archives in 20 namespaces, 2,000 pods; medians; load before ${load}, after ${loadavg()[0]?.toFixed(1)}\n`,
 );
 row('what', 'measured', 'goal');
 row('find -printf', `${ms(floor)}; CPU ${ms(floorCpu)}`, '');

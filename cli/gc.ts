@@ -17,6 +17,7 @@ import type { PodLookup } from '../kube/types.ts';
 import { serveMetrics } from '../observe/listener.ts';
 import { createLog, type Logger } from '../observe/log.ts';
 import { type CollectorMetrics, createMetrics } from '../observe/metrics.ts';
+import { counted, formatCount } from '../policy/count.ts';
 import { formatBytes } from '../policy/quantity.ts';
 import { auditOptions } from './audit.ts';
 import type { Context, Output } from './context.ts';
@@ -28,7 +29,7 @@ import { directoryOption, flag, logLevelOption, optional, patternOption, repeate
 import { originOptions } from './origin.ts';
 import { type ProgressLine, progressLine } from './progress.ts';
 import type { PreparedSchedules } from './schedules.ts';
-import { amount, printable } from './text.ts';
+import { printable } from './text.ts';
 import { address, duration, nonEmpty, path } from './values.ts';
 
 const EXPLANATION = `
@@ -255,13 +256,13 @@ function renderSummary(summary: Summary, { directory, dryRun }: CollectorOptions
     summary;
   const parts = [
     dryRun
-      ? `would delete ${wouldDelete.toLocaleString('en')}`
-      : `deleted ${deleted.toLocaleString('en')}, which took ${formatBytes(freedBytes)} of the disk`,
+      ? `would delete ${formatCount(wouldDelete)}`
+      : `deleted ${formatCount(deleted)}, which took ${formatBytes(freedBytes)} of the disk`,
     spared > 0 && `${spared} were left after a last look`,
     overBudget > 0 && `${overBudget} wait for the next run (spec.deletionBudget)`,
     growing > 0 && `${growing} are still being written`,
   ].filter((part) => part !== false);
-  const left = `; there are ${amount(archives, 'archive')}, ${formatBytes(bytes)} in ${directory}`;
+  const left = `; there are ${counted(archives, 'archive')}, ${formatBytes(bytes)} in ${directory}`;
   const lines = [
     `${parts.join('; ')}${summary.isKnown ? left : ''}`,
     ...problems.map((problem) => `✗ ${problem}`),

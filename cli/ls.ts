@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { Totals } from '../gc/inventory/inventory.ts';
 import type { OtherFile } from '../gc/inventory/other-files.ts';
+import { counted, formatCount } from '../policy/count.ts';
 import { formatBytes } from '../policy/quantity.ts';
 import type { Instant } from '../policy/types.ts';
 import type { Context, Output } from './context.ts';
@@ -20,7 +21,7 @@ import { choice, directoryOption, patternOption, repeated } from './options.ts';
 import { type Colour, paintFor } from './paint.ts';
 import { policiesFor, readPolicies } from './policies.ts';
 import { type Column, renderTable } from './table.ts';
-import { amount, printable, printableName } from './text.ts';
+import { printable, printableName } from './text.ts';
 import { nonEmpty } from './values.ts';
 
 const EXPLANATION = `
@@ -169,19 +170,19 @@ function reasonOf(because: string, hint: string | null): string {
 }
 
 function totalsText(totals: Totals): string {
-  const of = (count: number, word: string) => (count > 0 ? `${count.toLocaleString('en')} ${word}` : false);
+  const of = (count: number, word: string) => (count > 0 ? `${formatCount(count)} ${word}` : false);
   const kinds = [
     of(totals.growing, 'growing'),
     of(totals.pinned, 'pinned'),
     of(totals.tainted, 'tainted'),
     of(totals.unidentified, 'unidentified'),
   ].filter(Boolean);
-  const archives = `${amount(totals.archives, 'archive')}, ${formatBytes(totals.bytes)}`;
-  const foreign = `${amount(totals.foreignFiles, 'foreign file')}, ${formatBytes(totals.foreignBytes)}`;
+  const archives = `${counted(totals.archives, 'archive')}, ${formatBytes(totals.bytes)}`;
+  const foreign = `${counted(totals.foreignFiles, 'foreign file')}, ${formatBytes(totals.foreignBytes)}`;
   return [
     kinds.length > 0 ? `${archives} (${kinds.join(', ')})` : archives,
     totals.foreignFiles > 0 && foreign,
-    totals.tombstones > 0 && `${amount(totals.tombstones, 'deletion')} under way`,
+    totals.tombstones > 0 && `${counted(totals.tombstones, 'deletion')} under way`,
   ]
     .filter(Boolean)
     .join('; ');

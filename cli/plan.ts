@@ -3,6 +3,7 @@ import { tripDigest } from '../gc/deciding/breaker-state.ts';
 import { type PlannedDirectory, planDirectory } from '../gc/plan-directory.ts';
 import { planReport } from '../gc/telling/report.ts';
 import { type Trip, trips } from '../policy/breaker.ts';
+import { counted, formatCount } from '../policy/count.ts';
 import { resourceKey, scopeLabel } from '../policy/govern.ts';
 import { formatBytes } from '../policy/quantity.ts';
 import { CONFIRM_ANNOTATION } from '../policy/schema.ts';
@@ -17,7 +18,7 @@ import { choice, directoryOption, optional, patternOption, repeatedAtLeastOnce }
 import { type Colour, type Paint, paintFor } from './paint.ts';
 import { hasErrors, readPods, readPolicies } from './policies.ts';
 import { type Column, renderTable } from './table.ts';
-import { amount, printable, printableName } from './text.ts';
+import { printable, printableName } from './text.ts';
 import { renderProblems } from './validate.ts';
 import { instant, nonEmpty, path } from './values.ts';
 
@@ -130,9 +131,9 @@ function renderPlan(
 function heldSentence(trip: Trip): string {
   const { resource, deletions, archives } = trip;
   const { maxShare, minArchives } = resource.breaker;
-  const allowed = `${Number((maxShare * 100).toFixed(2))}%, at least ${minArchives.toLocaleString('en')}`;
+  const allowed = `${Number((maxShare * 100).toFixed(2))}%, at least ${formatCount(minArchives)}`;
   const digest = tripDigest(trip);
-  return `${resourceKey(resource.reference)} would delete ${deletions.length.toLocaleString('en')} of ${amount(archives, 'archive')} at once, more than circuitBreaker allows (${allowed}): gc waits until this is confirmed, with --confirm ${digest} or the annotation ${CONFIRM_ANNOTATION}=${digest}`;
+  return `${resourceKey(resource.reference)} would delete ${formatCount(deletions.length)} of ${counted(archives, 'archive')} at once, more than circuitBreaker allows (${allowed}): gc waits until this is confirmed, with --confirm ${digest} or the annotation ${CONFIRM_ANNOTATION}=${digest}`;
 }
 
 /** In the order in which they would go; then what is kept, by name. */
@@ -161,7 +162,7 @@ function actionColour({ action }: Decision): Colour {
 function totalsLine(decisions: readonly Decision[], directory: string, paint: Paint): string {
   const deletions = decisions.filter(({ action }) => action === 'delete');
   const bytes = (some: readonly Decision[]) => some.reduce((sum, { archive }) => sum + archive.bytes, 0);
-  const total = `${amount(decisions.length, 'archive')}, ${formatBytes(bytes(decisions))} in ${printable(directory)}`;
-  const gone = `delete ${deletions.length.toLocaleString('en')}, ${formatBytes(bytes(deletions))}`;
+  const total = `${counted(decisions.length, 'archive')}, ${formatBytes(bytes(decisions))} in ${printable(directory)}`;
+  const gone = `delete ${formatCount(deletions.length)}, ${formatBytes(bytes(deletions))}`;
   return `${paint('dim', `${total}:`)} ${paint(deletions.length > 0 ? 'red' : 'dim', gone)}\n`;
 }

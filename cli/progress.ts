@@ -1,4 +1,5 @@
 import type { ScanProgress } from '../gc/inventory/scan.ts';
+import { formatCount } from '../policy/count.ts';
 import type { Output } from './context.ts';
 
 const ERASE_LINE = '\r\u001b[K';
@@ -21,10 +22,7 @@ export function progressLine(output: Output, clock: () => number): ProgressLine 
       if (now - shownAt < EVERY_MS) return;
       shownAt = now;
       isShown = true;
-      const count =
-        of === null
-          ? done.toLocaleString('en')
-          : `${done.toLocaleString('en')} of ${of.toLocaleString('en')}`;
+      const count = of === null ? formatCount(done) : `${formatCount(done)} of ${formatCount(of)}`;
       output.write(`${ERASE_LINE}${phase} ${count} …`);
     },
     end() {

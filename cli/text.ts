@@ -64,8 +64,3 @@ export function wrap(text: string, width: number): string[] {
   lines.push(line);
   return lines;
 }
-
-/** `1 archive`, `3 archives`. */
-export function amount(count: number, noun: string): string {
-  return `${count.toLocaleString('en')} ${noun}${count === 1 ? '' : 's'}`;
-}

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { counted } from '../policy/count.ts';
 import { formatFinding } from '../policy/findings.ts';
 import { resourceKey } from '../policy/govern.ts';
 import type { Finding, PolicyResource } from '../policy/types.ts';
@@ -10,7 +11,7 @@ import { explainCommand } from './help.ts';
 import { choice } from './options.ts';
 import { type Paint, paintFor } from './paint.ts';
 import { hasErrors, readPoliciesAndSchedules } from './policies.ts';
-import { amount, printable } from './text.ts';
+import { printable } from './text.ts';
 import { nonEmpty } from './values.ts';
 
 /** Of the errors, and of the warnings, of one resource; more would fill a terminal. `-o json` has all. */
@@ -113,7 +114,7 @@ function findingLines(findings: readonly Finding[], paint: Paint): string[] {
   const more = (['error', 'warning'] as const)
     .filter((severity) => counts[severity] > MOST_LINES)
     .map(
-      (severity) => `… and ${amount(counts[severity] - MOST_LINES, `more ${severity}`)}; -o json shows all`,
+      (severity) => `… and ${counted(counts[severity] - MOST_LINES, `more ${severity}`)}; -o json shows all`,
     );
   return [...shown.map((finding) => findingLine(finding, paint)), ...more];
 }
@@ -127,9 +128,9 @@ export function findingLine(finding: Finding, paint: Paint): string {
 function summary(problems: readonly Problem[], resources: number, paint: Paint): string {
   const errors = problems.filter(({ finding }) => finding.severity === 'error').length;
   const told = [
-    amount(resources, 'resource'),
-    amount(errors, 'error'),
-    amount(problems.length - errors, 'warning'),
+    counted(resources, 'resource'),
+    counted(errors, 'error'),
+    counted(problems.length - errors, 'warning'),
   ].join(', ');
   return `${told}: ${errors > 0 ? paint('red', 'refused') : paint('green', 'sound')}`;
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { PLUGIN } from '../cli/kubectl/program.ts';
 import { wholeProgram } from '../cli/program.ts';
+import { formatCount } from '../policy/count.ts';
 import { NODE_KIND, NODE_STATUS } from '../policy/node-schema.ts';
 import { SCHEDULE_KIND, SCHEDULE_SPEC } from '../policy/schedule/schema.ts';
 import { SCHEDULE_STATUS } from '../policy/schedule/status-schema.ts';
@@ -114,7 +115,7 @@ function typeText(schema: Schema): string {
   if (schema['x-kubernetes-int-or-string'])
     return schema.pattern?.includes('%') ? 'percentage or quantity' : 'quantity';
   if (schema.items !== undefined)
-    return `list of up to ${schema.maxItems?.toLocaleString('en') ?? 'any number'}`;
+    return `list of up to ${schema.maxItems === undefined ? 'any number' : formatCount(schema.maxItems)}`;
   if (schema.type === 'string' && schema.pattern?.includes('ns|us')) return 'duration';
   if (schema.type === 'string' && schema.pattern?.includes('%')) return 'percentage';
   return schema.type ?? 'any';

@@ -1,9 +1,10 @@
 import { named } from './conflicts.ts';
+import { counted } from './count.ts';
 import { formatDuration } from './duration.ts';
 import { type PolicySet, scopeLabel } from './govern.ts';
 import { formatBytes } from './quantity.ts';
 import { type Excess, roomFor, rulesOver } from './quota.ts';
-import { are, counted } from './reasons.ts';
+import { are } from './reasons.ts';
 import type { CheckpointRequest, Decision, Instant, RefusalReason, Rule, Usage, Verdict } from './types.ts';
 
 /**

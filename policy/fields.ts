@@ -1,8 +1,8 @@
+import { counted } from './count.ts';
 import { parseDuration } from './duration.ts';
 import { type FindingCode, finding } from './findings.ts';
 import { isObject, type JsonObject, own } from './json.ts';
 import { parseQuantity, type Quantity } from './quantity.ts';
-import { counted } from './reasons.ts';
 import type { Amount, Finding } from './types.ts';
 
 /**

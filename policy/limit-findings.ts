@@ -1,7 +1,7 @@
+import { counted } from './count.ts';
 import type { Fields } from './fields.ts';
 import { type FindingCode, finding } from './findings.ts';
 import { own, text } from './json.ts';
-import { counted } from './reasons.ts';
 import type { BucketLimits, Rule } from './types.ts';
 
 /** What a policy says at any level, as far as its limits are compared. */

@@ -1,3 +1,4 @@
+import { counted, formatCount } from './count.ts';
 import { formatDuration } from './duration.ts';
 import { scopeLabel } from './govern.ts';
 import { formatBytes } from './quantity.ts';
@@ -47,7 +48,7 @@ export function scopeText(rule: Rule | null, { namespace }: Identity): string {
 }
 
 export function countText(label: string, count: number, allowed: number, field: string): string {
-  return `${label} has ${counted(count, 'archive')}, ${allowed.toLocaleString('en')} allowed (${field})`;
+  return `${label} has ${counted(count, 'archive')}, ${formatCount(allowed)} allowed (${field})`;
 }
 
 export function totalText(label: string, total: number, allowed: bigint, field: string): string {
@@ -155,11 +156,6 @@ export function withinText(rule: Rule): string {
     : `is held: the resource of ${policy} has errors and deletes nothing until they are mended`;
   within.set(rule, text);
   return text;
-}
-
-/** `1 archive`, `3 archives`. */
-export function counted(count: number, noun: string): string {
-  return `${count.toLocaleString('en')} ${noun}${count === 1 ? '' : 's'}`;
 }
 
 /** `1 is`, `3 are`. */

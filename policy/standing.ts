@@ -1,7 +1,7 @@
+import { counted } from './count.ts';
 import { formatFinding } from './findings.ts';
 import type { PolicyFacts } from './node-facts.ts';
 import { formatBytes } from './quantity.ts';
-import { counted } from './reasons.ts';
 import { CONFIRM_ANNOTATION } from './schema.ts';
 import { type ConditionType, MOST_DIGESTS } from './status-schema.ts';
 import type { Finding, PolicyResource } from './types.ts';

@@ -1,4 +1,5 @@
 import { Ajv, type ErrorObject, type SchemaObject } from 'ajv';
+import { formatCount } from './count.ts';
 import { finding, shown } from './findings.ts';
 import { isObject, type JsonObject, own } from './json.ts';
 import { type Schema, SPEC } from './schema.ts';
@@ -96,7 +97,7 @@ function toFinding(error: ErrorObject): Finding {
         'tooManyEntries',
         field,
         undefined,
-        `has more than ${Number(params.limit).toLocaleString('en')} entries`,
+        `has more than ${formatCount(Number(params.limit))} entries`,
         'use a broader policy, or split the list over several resources',
       );
     default:

@@ -10,6 +10,7 @@ import {
   type YAMLMap,
   type YAMLSeq,
 } from 'yaml';
+import { formatCount } from './count.ts';
 import { plainScalar } from './yaml-scalar.ts';
 
 /** Values one document may come to once its aliases stand for what they name: a bound on billion laughs. */
@@ -68,7 +69,7 @@ class TreeReader {
     this.#values += 1;
     if (node === null) return null;
     if (this.#values > MOST_VALUES) {
-      const message = `has more than ${MOST_VALUES.toLocaleString('en')} values once its aliases are put in`;
+      const message = `has more than ${formatCount(MOST_VALUES)} values once its aliases are put in`;
       throw new TreeFault(offsetOf(node), message, 'write it without anchors, or split it');
     }
     if (depth > DEEPEST) {

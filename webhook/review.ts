@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { UserInfo } from '../kube/types.ts';
+import { formatCount } from '../policy/count.ts';
 import { fieldsOf, isObject, type JsonObject, own, text } from '../policy/json.ts';
 import { SCHEDULE_KIND, SCHEDULE_RESOURCE } from '../policy/schedule/schema.ts';
 import { GROUP, KIND, PLURAL, VERSION } from '../policy/schema.ts';
@@ -101,7 +102,7 @@ export function parseReview(body: Buffer): ParsedReview {
   if (body.length === 0) return garbage(`the body is empty; send an AdmissionReview of ${REVIEW_VERSION}`);
   if (!isUtf8(body)) return garbage('the body is not UTF-8; send JSON in UTF-8');
   if (body.length > SMALL_BODY && !isReadable(body)) {
-    return garbage(`the body holds more than ${MOST_VALUES.toLocaleString('en')} values; send fewer`);
+    return garbage(`the body holds more than ${formatCount(MOST_VALUES)} values; send fewer`);
   }
   return parseJson(withoutManagedFields(body));
 }

@@ -1,3 +1,4 @@
+import { counted } from '../policy/count.ts';
 import { formatFinding } from '../policy/findings.ts';
 import { KIND } from '../policy/schema.ts';
 import type { Finding } from '../policy/types.ts';
@@ -24,7 +25,7 @@ export function denial(name: string, errors: readonly Finding[], kind = KIND): s
   if (errors.length > MOST_LINES) {
     lines.push(`… and ${moreOf(errors.length - MOST_LINES, 'error')}; ${SHOWS_ALL}`);
   }
-  return [`${amount(errors.length, 'error')} in ${kind.toLowerCase()} ${printable(name)}:`, ...lines].join(
+  return [`${counted(errors.length, 'error')} in ${kind.toLowerCase()} ${printable(name)}:`, ...lines].join(
     '\n',
   );
 }
@@ -49,14 +50,9 @@ export function warningsOf(findings: readonly Finding[]): string[] {
   return warnings;
 }
 
-/** `1 error`, `10,000 errors`. */
-function amount(count: number, noun: string): string {
-  return `${count.toLocaleString('en')} ${noun}${count === 1 ? '' : 's'}`;
-}
-
 /** `9,980 more errors`. */
 function moreOf(count: number, noun: string): string {
-  return amount(count, `more ${noun}`);
+  return counted(count, `more ${noun}`);
 }
 
 /** Parts of at most 256 characters, cut between words. */

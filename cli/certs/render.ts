@@ -1,9 +1,10 @@
+import { counted } from '../../policy/count.ts';
 import { formatDuration } from '../../policy/duration.ts';
 import type { Instant } from '../../policy/types.ts';
 import type { Output } from '../context.ts';
 import { paintFor } from '../paint.ts';
 import { type Column, renderTable } from '../table.ts';
-import { amount, printable } from '../text.ts';
+import { printable } from '../text.ts';
 import type { CertificateReport, ShownAuthority, ShownCertificate, ShownLeaf, ShownTrust } from './status.ts';
 
 /** For people. */
@@ -22,7 +23,7 @@ export function renderReport(report: CertificateReport, output: Output): string 
   );
   const stage = report.stage === null ? '' : `, ${STAGES[report.stage]}`;
   const sum = `${KEPT[report.managedBy]}${stage}, in namespace ${report.namespace}: `;
-  const end = findings.length === 0 ? paint('green', 'all is well') : amount(findings.length, 'problem');
+  const end = findings.length === 0 ? paint('green', 'all is well') : counted(findings.length, 'problem');
   parts.push(`${wrong.join('')}${sum}${end}\n`);
   return parts.join('\n');
 }

@@ -1,12 +1,13 @@
 import type { Command } from 'commander';
 import type { ListedCheckpoint } from '../../kube/checkpoints.ts';
+import { counted } from '../../policy/count.ts';
 import { formatBytes } from '../../policy/quantity.ts';
 import type { Instant } from '../../policy/types.ts';
 import type { Context, Output } from '../context.ts';
 import { EXIT } from '../errors.ts';
 import { callOf, explainCommand } from '../help.ts';
 import { type Column, renderTable } from '../table.ts';
-import { amount, printable, printableName } from '../text.ts';
+import { printable, printableName } from '../text.ts';
 import { age } from './columns.ts';
 import { encode } from './encode.ts';
 import { USUAL } from './order.ts';
@@ -95,7 +96,7 @@ export function renderPlan(
     totals.withoutVerdict === 0
       ? ''
       : `; of ${totals.withoutVerdict} no plan is known, for their nodes know no policies yet`;
-  const of = `${amount(totals.archives, 'archive')} (${formatBytes(totals.bytes)})`;
+  const of = `${counted(totals.archives, 'archive')} (${formatBytes(totals.bytes)})`;
   const sum =
     leaving.length === 0
       ? `nothing would be deleted of ${of}`

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
 import type { ListedCheckpoint } from '../../kube/checkpoints.ts';
+import { formatCount } from '../../policy/count.ts';
 import { formatBytes } from '../../policy/quantity.ts';
 import type { Instant } from '../../policy/types.ts';
 import type { Context, Output } from '../context.ts';
@@ -145,7 +146,7 @@ function topJson(lines: readonly Line[], by: Group, now: Instant): object {
 function columns(group: Group, total: number, now: Instant): readonly Column<Line>[] {
   return [
     { title: group.toUpperCase(), cell: ({ name }) => printableName(name) },
-    { title: 'ARCHIVES', right: true, cell: ({ archives }) => archives.toLocaleString('en') },
+    { title: 'ARCHIVES', right: true, cell: ({ archives }) => formatCount(archives) },
     { title: 'SIZE', right: true, cell: ({ bytes }) => formatBytes(bytes) },
     { title: 'SHARE', right: true, cell: ({ share }) => (total === 0 ? '-' : `${Math.round(share * 100)}%`) },
     { title: 'OLDEST', right: true, cell: ({ oldest }) => (oldest === null ? '' : ageText(oldest, now)) },

@@ -1,4 +1,5 @@
 import type { CollectorMetrics } from '../../observe/metrics.ts';
+import { counted, formatCount } from '../../policy/count.ts';
 import { formatFinding } from '../../policy/findings.ts';
 import type { PolicySource } from '../../source/source.ts';
 import type { Assembled } from '../assemble.ts';
@@ -34,20 +35,20 @@ export function problemsOf(
   const lost = audit?.lost ?? 0;
   return [
     !isDone &&
-      `stopped before its work was done${left > 0 ? `: ${many(left)} still to go` : ''}; run it again`,
+      `stopped before its work was done${left > 0 ? `: ${counted(left, 'archive')} still to go` : ''}; run it again`,
     !state.ok && state.reason,
     !active.isKnown && state.ok && 'the policies are not known, so nothing was decided',
     ...policyErrors(source),
     orphans?.isSettled === false && 'not all pods could be looked up, so some orphans may not be known yet',
-    failed > 0 && `${many(failed)} could not be deleted; the log says why`,
+    failed > 0 && `${counted(failed, 'archive')} could not be deleted; the log says why`,
     isDone &&
       failed === 0 &&
       tombstones > 0 &&
-      `deletions of ${many(tombstones)} were begun and could not be finished; the log says why`,
+      `deletions of ${counted(tombstones, 'archive')} were begun and could not be finished; the log says why`,
     isDone &&
       state.ok &&
       (enforced?.left ?? 0) > 0 &&
-      `${many(left)} still to go changed again and again; run it again`,
+      `${counted(left, 'archive')} still to go changed again and again; run it again`,
     lost > 0 && `${lost} audit records could not be written; the log says why`,
     ...held.map(({ resource, remedy }) => `${resource.reference.name} waits for confirmation: ${remedy}`),
   ].filter((problem) => problem !== false);
@@ -71,12 +72,8 @@ function policyErrors(source: PolicySource): string[] {
     return `a policy has errors: ${where}${where === '' ? '' : ': '}${formatFinding(finding)}`;
   });
   if (errors.length > told.length) {
-    const more = (errors.length - told.length).toLocaleString('en');
+    const more = formatCount(errors.length - told.length);
     told.push(`policies have ${more} more errors; checkpoint-warden validate shows all`);
   }
   return told;
-}
-
-function many(count: number): string {
-  return count === 1 ? '1 archive' : `${count.toLocaleString('en')} archives`;
 }

@@ -1,3 +1,4 @@
+import { formatCount } from '../count.ts';
 import type { Fields } from '../fields.ts';
 import { childFields, isSubdomain } from '../fields.ts';
 import { finding } from '../findings.ts';
@@ -16,7 +17,7 @@ export function readSelector(top: Fields): Requirement[] {
   const labels = childFields(fields, 'matchLabels');
   const written = Object.entries(labels?.object ?? {});
   if (written.length > MOST_NAMES) {
-    const message = `has more than ${MOST_NAMES.toLocaleString('en')} entries`;
+    const message = `has more than ${formatCount(MOST_NAMES)} entries`;
     const remedy = 'select by fewer labels';
     fields.findings.push(finding('tooManyEntries', `${fields.path}.matchLabels`, undefined, message, remedy));
   }
