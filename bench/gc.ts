@@ -12,14 +12,14 @@ import { median } from './quantiles.ts';
 
 // `npm run bench:gc [-- --idle] [-- DIRECTORY]`: what the collector costs, as it is built into dist/, beside `find` in
 // the same run. Archives are made in the directory, by default in memory (tmpfs): 5 GB of them. Takes two minutes; with
-// --idle seven more. `pause` is how long a timer was kept waiting, whoever had the processor; `turn` the most that the
+// --idle ten more. `pause` is how long a timer was kept waiting, whoever had the processor; `turn` the most that the
 // event loop's thread has computed in one go, which is the pause on a machine that does nothing else.
 
 const MANY = 100_000;
 const FEW = 1_000;
 const ROUNDS = 5;
-/** Two rescans at least: they come up to three minutes apart. */
-const IDLE_MS = 400_000;
+/** Two rescans at least: they come up to five minutes apart. */
+const IDLE_MS = 620_000;
 const WORKER = join(import.meta.dirname, 'gc', 'worker.ts');
 const BARE = join(import.meta.dirname, 'gc', 'bare.ts');
 /** Far more than a worker takes. */

@@ -70,11 +70,11 @@ const LEAST_BETWEEN_SCANS_MS = 2_000;
 /** How often a directory that cannot be seen is looked for. */
 const UNSEEN_MS = 10_000;
 
-/** A scan takes at most this part of the time: the rescans of 100,000 archives are two minutes apart rather than one. */
-const SCAN_SHARE = 1 / 330;
+/** A scan takes at most this part of the time: rescans of 100,000 archives are three to five minutes apart, not one. */
+const SCAN_SHARE = 1 / 500;
 
 /** However long a scan takes, as the first one does that reads every archive. */
-const LONGEST_STRETCH = 3;
+const LONGEST_STRETCH = 5;
 
 /** No pass decides on a plan that changes while it is made; a directory in which nothing rests waits a little. */
 const MOST_ROUNDS = 5;
@@ -180,7 +180,7 @@ export class Collector {
     });
   }
 
-  /** Whether a pass may still act on its plan: after a minute it looks at everything again first. */
+  /** Whether a pass may still act on its plan: when a scan is due it looks at everything again first. */
   isInTime(): boolean {
     return !this.#stopping && !this.#wantsScan && this.#parts.clock.now() < this.#rescanAt;
   }
@@ -253,7 +253,8 @@ export class Collector {
     if (this.#stopping || !this.#takePolicies() || !inventory.state.ok) return this.#sleepUntil([]);
     await this.#plan();
     if (this.#stopping || !inventory.state.ok) return this.#sleepUntil([]);
-    if (plans.policies.global?.resource.pressure) this.#disk = await this.#parts.disk.read();
+    const mindsDisk = plans.policies.global?.resource.pressure !== undefined;
+    if (mindsDisk) this.#disk = await this.#parts.disk.read();
     // Policies that came meanwhile would be judged by a plan that they had no part in.
     if (!plans.isWhole) {
       this.#again = true;
@@ -266,6 +267,8 @@ export class Collector {
     telling.measure();
     if (plans.isOutdated(clock.now())) this.#again = true;
     const dues = [inventory.nextLook(), plans.nextDue(), active.nextDue(), failures.nextRetry(clock.now())];
+    // Others fill a disk, too, and no event tells of that.
+    if (mindsDisk) dues.push(clock.now() + this.#parts.rescanMs);
     const renewedMs = this.#report.overBudget > 0 ? this.#parts.budget.msUntilMore() : null;
     if (renewedMs !== null) dues.push(clock.now() + renewedMs);
     this.#sleepUntil(dues);

@@ -64,7 +64,7 @@ export interface CollectorOptions {
   readonly events?: EventSink;
   /** It ends with its work, and lives to see no next checkpoint that a policy could wait for. Default false. */
   readonly isSingleRun?: boolean;
-  /** Milliseconds between scans; default 60,000. Where a scan takes long, up to three times that. */
+  /** Milliseconds between scans; default 60,000. Where a scan takes long, up to five times that. */
   readonly rescanMs?: number;
   /** Milliseconds between look-ups of pods that were never looked up; default 1,000. */
   readonly lookUpsApartMs?: number;

@@ -7,8 +7,8 @@ describe('rescans', () => {
   for (const [tookMs, expectedMs] of [
     [0, MINUTE],
     [100, MINUTE],
-    [400, 132_000],
-    [7_000, 3 * MINUTE],
+    [400, 200_000],
+    [7_000, 5 * MINUTE],
   ] as const) {
     it(`after a scan of ${tookMs} ms the next one begins ${expectedMs} ms after it began`, async () => {
       const clock = new FakeClock();
@@ -20,11 +20,32 @@ describe('rescans', () => {
         clock.set(clock.now() + tookMs);
       };
       await bench.start();
-      await clock.advance(4 * MINUTE);
+      await clock.advance(6 * MINUTE);
       assert.equal((scans[1] ?? 0) - (scans[0] ?? 0), expectedMs);
       await bench.collector.stop();
     });
   }
+});
+
+describe('a disk that policies mind', () => {
+  it('is measured every minute, however long a scan takes', async () => {
+    const clock = new FakeClock();
+    const pressed = { globalPolicy: { diskPressure: { highWatermark: '90%', lowWatermark: '80%' } } };
+    const bench = new CollectorBench([policy(pressed)], { clock });
+    let [scans, measured] = [0, 0];
+    bench.files.before = (operation) => {
+      if (operation === 'statfs') measured += 1;
+      if (operation !== 'list') return;
+      scans += 1;
+      clock.set(clock.now() + 7_000);
+    };
+    await bench.start();
+    const [scansBefore, measuredBefore] = [scans, measured];
+    await clock.advance(4 * MINUTE + 1_000);
+    assert.equal(scans, scansBefore);
+    assert.equal(measured, measuredBefore + 4);
+    await bench.collector.stop();
+  });
 });
 
 describe('a policy that comes in the middle of a pass', () => {
