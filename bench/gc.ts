@@ -162,7 +162,9 @@ function cpuBeside(figures: readonly Figures[]): string {
 function answersOf(answers: Answers | null): string {
   if (answers === null) return 'nobody asked';
   const statuses = Object.entries(answers.statuses).map(([status, count]) => `${count} × ${status}`);
-  return `longest answer ${ms(answers.longestMs)} (${statuses.join(', ')})`;
+  const { tookMs } = answers;
+  if (tookMs.length === 0) return 'no answer in that time';
+  return `longest answer ${ms(Math.max(...tookMs))}, median ${ms(median(tookMs))} (${statuses.join(', ')})`;
 }
 
 function mib(commands: readonly Shipped[]): string {

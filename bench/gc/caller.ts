@@ -1,16 +1,15 @@
 import { Agent, get } from 'node:https';
 
 // `fork('bench/gc/caller.ts', [URL, CA])`: somebody who asks the door again and again, and tells, each time a message
-// comes, how long he has waited at most since the last one.
+// comes, how long he has waited each time since the last one.
 
 const [url = '', ca = ''] = process.argv.slice(2);
 const APART_MS = 20;
 
 /** What a caller has seen of the door. */
 export interface Answers {
-  /** Milliseconds. */
-  readonly longestMs: number;
-  readonly count: number;
+  /** How long each took, in milliseconds. */
+  readonly tookMs: readonly number[];
   /** How many of each status. */
   readonly statuses: Readonly<Record<string, number>>;
 }
@@ -19,19 +18,18 @@ export interface Answers {
 process.once('disconnect', () => process.exit());
 
 const agent = new Agent({ ca, keepAlive: true, maxSockets: 1 });
-let [longestMs, count] = [0, 0];
+let tookMs: number[] = [];
 let statuses: Record<string, number> = {};
 
 process.on('message', () => {
-  process.send?.({ longestMs, count, statuses } satisfies Answers);
-  [longestMs, count, statuses] = [0, 0, {}];
+  process.send?.({ tookMs, statuses } satisfies Answers);
+  [tookMs, statuses] = [[], {}];
 });
 
 for (;;) {
   const began = performance.now();
   const status = await ask();
-  longestMs = Math.max(longestMs, performance.now() - began);
-  count += 1;
+  tookMs.push(performance.now() - began);
   statuses[status] = (statuses[status] ?? 0) + 1;
   await new Promise((resolve) => setTimeout(resolve, APART_MS));
 }
