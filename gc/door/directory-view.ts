@@ -6,8 +6,8 @@ export interface DirectoryView {
   /** While it is not ok, nothing in it can be counted. */
   readonly state: DirectoryState;
   archives(): Iterable<Archive>;
-  /** Those that stand still and name this namespace. */
-  archivesOf(namespace: string): readonly Archive[];
+  /** Those that stand still and name this namespace, or one pod of it. */
+  archivesOf(namespace: string, pod?: string): readonly Archive[];
   /** Growing ones too. */
   get(file: string): Archive | null;
   /** Looks at these names now. */

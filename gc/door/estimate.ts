@@ -10,7 +10,7 @@ export interface Estimate {
 }
 
 export interface EstimateFacts {
-  /** Those of its namespace that are there. */
+  /** Those of its pod that are there, at least. */
   readonly archives: readonly Archive[];
   /** Of the last one that was made, there or not; null when none is remembered. */
   readonly lastBytes: number | null;

@@ -70,7 +70,7 @@ export class Judge {
     if (set === null) throw unknown('policiesUnknown', 'the policies are not known yet');
     const usage = ledger.usage(asked, disk);
     const expected = estimate(asked, {
-      archives: usage.archives,
+      archives: usage.ofPod,
       lastBytes: ledger.lastBytes(asked),
       rules: rulesOver(asked, set),
       memoryLimitBytes: asked.facts.memoryLimitBytes,

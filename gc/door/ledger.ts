@@ -19,6 +19,8 @@ export interface LedgerOptions {
 
 /** What is there and what is promised, for one request. */
 export interface LedgerUsage extends Usage {
+  /** The container's own, and perhaps others. */
+  readonly ofPod: readonly Archive[];
   /** Files among the archives that are known to be whole, although the inventory still waits for them. */
   readonly young: ReadonlySet<string>;
 }
@@ -78,7 +80,7 @@ export class Ledger {
   /** What is counted of the request's namespace, and what is promised on the whole node. */
   usage(container: Container, disk: Disk): LedgerUsage {
     this.settle();
-    const there = this.#directory.archivesOf(container.namespace);
+    const { namespace, pod } = container;
     const young: Archive[] = [];
     const reservations: Reservation[] = [];
     for (const each of this.#state.reserved.values()) {
@@ -90,10 +92,12 @@ export class Ledger {
       const archive = this.#growing(claim.file);
       if (archive !== null) young.push(wholeArchive(archive, claim));
     }
-    const archives = [...there, ...young];
-    const lastStarted = this.#lastStarted(container, archives);
+    // A namespace may have thousands: what one pod's tell is not looked for among all.
+    const ofPod = [...this.#directory.archivesOf(namespace, pod), ...young];
+    const lastStarted = this.#lastStarted(container, ofPod);
     return {
-      archives,
+      archives: [...this.#directory.archivesOf(namespace), ...young],
+      ofPod,
       reservations,
       disk,
       young: new Set(young.map(({ file }) => file)),
@@ -116,7 +120,7 @@ export class Ledger {
     const id = randomUUID();
     try {
       // An archive that says it is from now, or from the future, is none that is to come.
-      for (const { file, modifiedAt, bytes, identity } of this.#directory.archivesOf(namespace)) {
+      for (const { file, modifiedAt, bytes, identity } of this.#directory.archivesOf(namespace, pod)) {
         if (identity === null || !isSame(identity, container) || modifiedAt < since) continue;
         this.#journal.write({ op: 'claim', namespace, pod, container: name, file, modifiedAt, bytes });
       }

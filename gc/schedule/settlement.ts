@@ -155,7 +155,7 @@ export class Settlement {
     const { directory, madeBy } = this.#parts;
     const since = secondOf(at);
     const found = directory
-      .archivesOf(container.namespace)
+      .archivesOf(container.namespace, container.pod)
       .filter(({ identity }) => identity !== null && isSame(identity, container))
       .filter((archive) => beganAt(archive) >= since && madeBy.of(archive.file) === undefined)
       .sort((one, other) => beganAt(one) - beganAt(other));

@@ -15,9 +15,10 @@ export class FakeDirectory implements DirectoryView {
     return this.#archives.values();
   }
 
-  archivesOf(namespace: string): readonly Archive[] {
-    return [...this.#archives.values()].filter(
-      ({ identity, state }) => identity?.namespace === namespace && state === 'complete',
+  archivesOf(namespace: string, pod?: string): readonly Archive[] {
+    const complete = [...this.#archives.values()].filter(({ state }) => state === 'complete');
+    return complete.filter(
+      ({ identity }) => identity?.namespace === namespace && (pod === undefined || identity.pod === pod),
     );
   }
 
