@@ -17,7 +17,7 @@ import { median } from './quantiles.ts';
 
 const MANY = 100_000;
 const FEW = 1_000;
-const ROUNDS = 5;
+const ROUNDS = 9;
 /** Two rescans at least: they come up to five minutes apart. */
 const IDLE_MS = 620_000;
 const WORKER = join(import.meta.dirname, 'gc', 'worker.ts');
@@ -60,9 +60,9 @@ const cold: Figures[] = [];
 const warm: Figures[] = [];
 const commands: { cold: Shipped[]; warm: Shipped[] } = { cold: [], warm: [] };
 for (let round = 0; round < ROUNDS; round += 1) {
+  if (round < 2) cold.push(startOf('start', many, `cold-${round}`, MANY));
   finds.push(find());
   bares.push(bare());
-  if (round < 2) cold.push(startOf('start', many, `cold-${round}`, MANY));
   warm.push(startOf('start', many, 'cold-0', MANY));
   if (round < 2) commands.cold.push(await shipped(many, policies, join(scratch, `shipped-${round}`), 0));
   commands.warm.push(await shipped(many, policies, join(scratch, 'shipped-0'), 0));
@@ -76,7 +76,6 @@ const large = run('one', many, 'cold-0', MANY);
 const live = run('live', many, 'cold-0', MANY + 1_000);
 
 const floor = median(finds);
-const [coldMs, warmMs] = [medianOf(cold, 'wallMs'), medianOf(warm, 'wallMs')];
 const [oneOfFew, oneOfMany] = [medianOf(singlesOf(small), 'cpuMs'), medianOf(singlesOf(large), 'cpuMs')];
 const floorCpu = floorCpuMs();
 
@@ -88,13 +87,13 @@ console.log(
 );
 row('what', 'measured', 'goal');
 row('find -printf', `${ms(floor)}; CPU ${ms(floorCpu)}`, '');
-row('a bare loop of Node', `${ms(median(bares))}, ${times(median(bares) / floor)} find`, '');
-row('warm start', `${ms(warmMs)}, ${times(warmMs / floor)} find`, '2.5 × find');
+row('a bare loop of Node', besideFind(bares), '');
+row('warm start', besideFind(wallsOf(warm)), '2.5 × find');
 row('  least of all rounds', leastOf(warm), '2.5 × find');
 row('  CPU', cpuBeside(warm), '');
 row('  of the command', ms(median(commands.warm.map(({ readyMs }) => readyMs))), '');
 row('  archives opened', String(Math.max(...warm.map(({ opens }) => opens))), '0');
-row('first start', `${ms(coldMs)}, ${times(coldMs / floor)} find`, '30 × find');
+row('first start', besideFind(wallsOf(cold)), '30 × find');
 row('  least of all rounds', leastOf(cold), '30 × find');
 row('  CPU', cpuBeside(cold), '');
 row('  of the command', ms(median(commands.cold.map(({ readyMs }) => readyMs))), '');
@@ -148,9 +147,19 @@ function floorCpuMs(): number {
   return (user + system) * 1_000;
 }
 
+/** The ratio is the median of the rounds' own: how fast a machine is changes within minutes. */
+function besideFind(walls: readonly number[]): string {
+  const ratios = walls.map((wallMs, round) => wallMs / (finds[round] ?? Number.NaN));
+  return `${ms(median(walls))}, ${times(median(ratios))} find`;
+}
+
+function wallsOf(figures: readonly Figures[]): number[] {
+  return figures.map(({ wallMs }) => wallMs);
+}
+
 /** What a busy machine shows least of itself in. */
 function leastOf(figures: readonly Figures[]): string {
-  const [own, floor] = [Math.min(...figures.map(({ wallMs }) => wallMs)), Math.min(...finds)];
+  const [own, floor] = [Math.min(...wallsOf(figures)), Math.min(...finds)];
   return `${ms(own)}, ${times(own / floor)} find's least, ${ms(floor)}`;
 }
 
