@@ -42,8 +42,12 @@ before(async () => {
 });
 after(() => cluster?.stop());
 
-function ask(container: string, query = ''): Promise<DoorAnswer> {
-  return gc.ask(`/checkpoint/${container}${query}`, { token });
+async function ask(container: string, query = ''): Promise<DoorAnswer> {
+  const answer = await gc.ask(`/checkpoint/${container}${query}`, { token });
+  // A caller is not told what failed in the runtime; whoever reads the test's output is.
+  if (answer.status === 500)
+    console.error((await gc.log()).filter(({ level }) => level !== 'info').slice(-5));
+  return answer;
 }
 
 test('a checkpoint through the door: there, whole, identified, counted, audited; plan names it', async () => {
