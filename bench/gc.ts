@@ -11,7 +11,7 @@ import { type Shipped, shipped } from './gc/shipped.ts';
 import { median } from './quantiles.ts';
 
 // `npm run bench:gc [-- --idle] [-- DIRECTORY]`: what the collector costs, as it is built into dist/, beside `find` in
-// the same run. Archives are made in the directory, by default in memory (tmpfs): 5 GB of them. Takes two minutes; with
+// the same run. Archives are made in the directory, by default in memory (tmpfs): 5 GB of them. Takes three minutes; with
 // --idle ten more. `pause` is how long a timer was kept waiting, whoever had the processor; `turn` the most that the
 // event loop's thread has computed in one go, which is the pause on a machine that does nothing else.
 

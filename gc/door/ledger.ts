@@ -19,7 +19,7 @@ export interface LedgerOptions {
 
 /** What is there and what is promised, for one request. */
 export interface LedgerUsage extends Usage {
-  /** The container's own, and perhaps others. */
+  /** Those of its pod, and perhaps others: all that tell of the container. */
   readonly ofPod: readonly Archive[];
   /** Files among the archives that are known to be whole, although the inventory still waits for them. */
   readonly young: ReadonlySet<string>;

@@ -1,3 +1,5 @@
+import { counted } from '../count.ts';
+
 /** The five fields of a cron expression, each as the values that it takes. */
 export interface CronFields {
   readonly minutes: readonly number[];
@@ -71,8 +73,7 @@ export function parseCronFields(expression: string): CronFields {
   const fields = expanded.split(/\s+/);
   const [minute = '', hour = '', day = '', month = '', weekday = ''] = fields;
   if (fields.length !== 5) {
-    const had =
-      text === '' ? 'is empty' : `has ${fields.length} field${fields.length === 1 ? '' : 's'}, not five`;
+    const had = text === '' ? 'is empty' : `has ${counted(fields.length, 'field')}, not five`;
     throw new CronFault(had, EXAMPLE);
   }
   const parsed: CronFields = {
